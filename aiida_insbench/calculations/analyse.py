@@ -1,0 +1,71 @@
+"""`AnalyseCalculation`: modes followed across pressure and compared with DFT."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida.common.folders import Folder
+from aiida.engine import CalcJobProcessSpec
+from aiida.orm import Dict, StructureData
+from aiida_phonopy.data import ForceConstantsData
+
+from aiida_insbench.calculations.base import InsbenchCalculation, write_text
+from aiida_insbench.calculations.ins import write_force_constants
+from aiida_insbench.calculations.train import validate_labelled
+from aiida_insbench.data.dataset import DatasetData
+from aiida_insbench.science.structures import atoms_to_dict
+
+
+class AnalyseCalculation(InsbenchCalculation):
+    """Table of mode shifts of each potential, beside the DFT's own."""
+
+    STAGE = 'analyse'
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:
+        """Declare inputs and outputs."""
+        super().define(spec)
+        spec.input_namespace(
+            'phonons',
+            valid_type=ForceConstantsData,
+            dynamic=True,
+            help='Force constants by potential, then by pressure label.',
+        )
+        spec.input(
+            'reference',
+            valid_type=DatasetData,
+            required=False,
+            validator=validate_labelled,
+            help='Frozen-phonon frames of the unit cell, labelled by DFT.',
+        )
+        spec.input_namespace(
+            'reference_structures',
+            valid_type=StructureData,
+            dynamic=True,
+            required=False,
+            help='DFT-relaxed crystals by pressure label.',
+        )
+        spec.input('settings', valid_type=Dict, help='Tolerances.')
+
+    def write_inputs(self, folder: Folder) -> dict[str, Any]:
+        """Write force constants and reference frames."""
+        job: dict[str, Any] = {
+            'phonons': {
+                name: {
+                    label: write_force_constants(folder, node, f'{name}.{label}')
+                    for label, node in by_pressure.items()
+                }
+                for name, by_pressure in self.inputs.phonons.items()
+            },
+            'reference': None,
+            'reference_structures': {},
+            'settings': self.inputs.settings.get_dict(),
+        }
+        if 'reference' in self.inputs:
+            write_text(folder, 'reference.extxyz', self.inputs.reference.get_text())
+            job['reference'] = 'reference.extxyz'
+            job['reference_structures'] = {
+                label: atoms_to_dict(node.get_ase())
+                for label, node in self.inputs.reference_structures.items()
+            }
+        return job

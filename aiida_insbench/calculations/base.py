@@ -1,0 +1,108 @@
+"""What all CalcJobs on ``insbench-job STAGE job.json`` share: job file, command line, exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any, ClassVar
+
+from aiida.common.datastructures import CalcInfo, CodeInfo
+from aiida.common.folders import Folder
+from aiida.engine import CalcJob, CalcJobProcessSpec
+from aiida.orm import AbstractCode, Dict, FolderData
+
+from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.jobs.program import ERROR_FILE, RESULT_FILE, SCHEMA_VERSION
+from aiida_insbench.jobs.progress import PROGRESS_FILE
+
+JOB_FILE = 'job.json'
+
+
+class InsbenchCalculation(CalcJob):
+    """One stage of ``insbench-job``; subclasses name the stage and write its job file."""
+
+    STAGE: ClassVar[str]
+    CACHE_VERSION = 1
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:
+        """Declare what every stage takes and how it can end."""
+        super().define(spec)
+        spec.input('code', valid_type=AbstractCode, help='The program insbench-job.')
+        spec.inputs['metadata']['options']['parser_name'].default = f'insbench.{cls.STAGE}'
+        spec.inputs['metadata']['options']['resources'].default = lambda: {
+            'num_machines': 1,
+            'num_mpiprocs_per_machine': 1,
+        }
+        spec.inputs['metadata']['options']['withmpi'].default = False
+        spec.output(
+            'output_parameters',
+            valid_type=Dict,
+            required=False,
+            help='What the stage reports, with the versions of the packages that made it.',
+        )
+        spec.exit_code(210, 'ERROR_BAD_INPUT', message='The stage refused its input: {message}')
+        spec.exit_code(310, 'ERROR_JOB_FAULT', message='The stage has a fault: {message}')
+        spec.exit_code(
+            410,
+            'ERROR_INTERRUPTED',
+            message='The stage was asked to end before it had finished: {message}',
+        )
+        spec.exit_code(
+            411,
+            'ERROR_NO_RESULT',
+            message='The stage left neither a result nor an error: it was killed from outside.',
+        )
+        spec.exit_code(412, 'ERROR_COMPUTATION_FAILED', message='The stage failed: {message}')
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Write the job file and its companions into `folder`."""
+        job = {'schema': SCHEMA_VERSION, 'stage': self.STAGE, **self.write_inputs(folder)}
+        write_text(folder, JOB_FILE, json.dumps(job, indent=1))
+        code_info = CodeInfo()
+        code_info.code_uuid = self.inputs.code.uuid
+        code_info.cmdline_params = [self.STAGE, JOB_FILE]
+        code_info.stdout_name = 'insbench-job.out'
+        calc_info = CalcInfo()
+        calc_info.codes_info = [code_info]
+        calc_info.retrieve_list = [
+            RESULT_FILE,
+            ERROR_FILE,
+            PROGRESS_FILE,
+            'insbench-job.out',
+            *self.files_to_retrieve(),
+        ]
+        return calc_info
+
+    def write_inputs(self, folder: Folder) -> dict[str, Any]:
+        """Write the files of the stage into `folder` and return the body of the job file."""
+        raise NotImplementedError
+
+    def files_to_retrieve(self) -> list[Any]:
+        """Names or (pattern, '.', depth) of the stage's own results."""
+        return []
+
+
+def write_text(folder: Folder, name: str, text: str) -> None:
+    """Write a text file into the sandbox folder."""
+    with folder.open(name, 'w', encoding='utf8') as handle:
+        handle.write(text)
+
+
+def write_potential(folder: Folder, potential: PotentialData, prefix: str) -> str:
+    """Write a potential as ``prefix.json`` and ``prefix.safetensors``; return the prefix."""
+    write_text(folder, f'{prefix}.json', potential.get_metadata_text())
+    with folder.open(f'{prefix}.safetensors', 'wb') as handle:
+        handle.write(potential.get_weights())
+    return prefix
+
+
+def read_retrieved_json(retrieved: FolderData, name: str) -> dict[str, Any]:
+    """Read a JSON file among the retrieved ones."""
+    data: dict[str, Any] = json.loads(retrieved.base.repository.get_object_content(name))
+    return data
+
+
+def retrieved_bytes(retrieved: FolderData, name: str) -> io.BytesIO:
+    """Content of a retrieved file, ready for `numpy.load`."""
+    return io.BytesIO(retrieved.base.repository.get_object_content(name, mode='rb'))

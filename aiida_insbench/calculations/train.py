@@ -1,0 +1,81 @@
+"""`TrainCalculation`: train or fine-tune a MACE potential on labelled frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida.common.folders import Folder
+from aiida.engine import CalcJobProcessSpec
+from aiida.orm import Dict, Int
+
+from aiida_insbench.calculations.base import InsbenchCalculation, write_potential, write_text
+from aiida_insbench.data.dataset import DatasetData
+from aiida_insbench.data.potential import PotentialData
+
+
+def validate_labelled(value: DatasetData | None, _port: object = None) -> str | None:
+    """Port validator: frames must carry energy, forces and stress."""
+    if value is not None and not value.labelled:
+        return 'The dataset is a pool without labels; label it first (insbench.label).'
+    return None
+
+
+def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str | None:
+    if not inputs or 'start' not in inputs or 'dataset' not in inputs:
+        return None
+    lacking = sorted(set(inputs['dataset'].elements) - set(inputs['start'].elements))
+    if lacking:
+        return f'The start potential knows no {", ".join(lacking)}, which the dataset holds.'
+    return None
+
+
+class TrainCalculation(InsbenchCalculation):
+    """Run MACE's own training as a child process; bring back JSON and safetensors, no pickle."""
+
+    STAGE = 'train'
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:
+        """Declare inputs and outputs."""
+        super().define(spec)
+        spec.input(
+            'dataset', valid_type=DatasetData, validator=validate_labelled, help='Training frames.'
+        )
+        spec.input(
+            'validation',
+            valid_type=DatasetData,
+            validator=validate_labelled,
+            help='Held-out frames; MACE keeps the weights that serve them best.',
+        )
+        spec.input(
+            'start',
+            valid_type=PotentialData,
+            required=False,
+            help='Potential to fine-tune; without it training starts from random weights.',
+        )
+        spec.input('seed', valid_type=Int, help='Seed of weights and batches.')
+        spec.input('settings', valid_type=Dict, help='Model, loss, schedule; see the docs.')
+        spec.inputs.validator = _validate_inputs
+        spec.output('potential', valid_type=PotentialData, required=False, help='The result.')
+        spec.output(
+            'training_curve', valid_type=Dict, required=False, help='Errors epoch by epoch.'
+        )
+
+    def write_inputs(self, folder: Folder) -> dict[str, Any]:
+        """Write frames and start potential."""
+        write_text(folder, 'dataset.extxyz', self.inputs.dataset.get_text())
+        write_text(folder, 'validation.extxyz', self.inputs.validation.get_text())
+        start = None
+        if 'start' in self.inputs:
+            start = write_potential(folder, self.inputs.start, 'start')
+        return {
+            'dataset': 'dataset.extxyz',
+            'validation': 'validation.extxyz',
+            'start': start,
+            'settings': {**self.inputs.settings.get_dict(), 'seed': self.inputs.seed.value},
+            'provenance': {'dft_level': self.inputs.dataset.dft_level},
+        }
+
+    def files_to_retrieve(self) -> list[Any]:
+        """The potential and its training curve."""
+        return ['trained.json', 'trained.safetensors', 'training_curve.json']

@@ -1,0 +1,202 @@
+"""Stage ``analyse``: follow the Γ modes of potentials across pressure and judge them by DFT's.
+
+Job: ``phonons`` (phonopy YAML by potential and pressure label), ``reference`` (labelled
+frozen-phonon frames of the unit cell, extended XYZ, or null), ``reference_structures`` (the
+undisplaced cells by label), ``settings`` (see `Tolerances`, and ``symprec`` in Å, for the symmetry
+of the reference's cells). Frequencies in cm⁻¹, negative for imaginary modes; pressures in GPa.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.geometry import find_mic
+from phonopy import Phonopy
+
+from aiida_insbench.jobs.progress import Progress
+from aiida_insbench.science.errors import (
+    DatasetError,
+    JobFileError,
+    StructureError,
+    format_error,
+)
+from aiida_insbench.science.frames import check_frames, read_frames
+from aiida_insbench.science.gamma_modes import gamma_modes
+from aiida_insbench.science.modes import FloatArray, ModeSet
+from aiida_insbench.science.phonons import (
+    FROZEN_PHONON,
+    force_constants_from_frozen_phonon,
+    load_force_constants,
+)
+from aiida_insbench.science.pressure import pressure_from_label, pressure_label
+from aiida_insbench.science.shifts import ModeSeries, Tolerances, mode_series, mode_table
+from aiida_insbench.science.sites import site_order
+from aiida_insbench.science.structures import atoms_from_dict
+from aiida_insbench.science.verdict import judge
+
+REFERENCE_SYMPREC = 1e-3
+#: Undisplaced atoms of frozen-phonon frames may be off their structure by this, Å.
+POSITION_TOLERANCE = 1e-4
+#: Cells whose axes differ by more than this strain are not taken for the same crystal.
+MAX_STRAIN = 0.25
+
+
+def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]:
+    """Run the stage.
+
+    Parameters
+    ----------
+    job : dict
+        As described at the top of this module.
+    folder : Path
+        Where the files named in `job` lie.
+    progress : Progress
+        Gets one line a set of force constants.
+
+    Returns
+    -------
+    dict
+        ``potentials`` (`judge` of each), ``reference`` (``modes`` of `mode_table`,
+        ``acoustic_cm1``, ``pressures``) or None, ``pressures`` (GPa by label), ``settings``.
+
+    Raises
+    ------
+    JobFileError
+        If there is nothing to analyse.
+    InputError
+        If files cannot be read, or cells are not the same crystal.
+    """
+    files: Mapping[str, Mapping[str, str]] = job.get('phonons') or {}
+    if not any(files.values()):
+        raise JobFileError('`phonons` names no force constants: there is nothing to analyse.')
+    settings = dict(job.get('settings') or {})
+    symprec = float(settings.pop('symprec', REFERENCE_SYMPREC))
+    tolerances = Tolerances.from_settings(settings)
+    phonons: dict[str, dict[str, Phonopy]] = {}
+    if job.get('reference'):
+        phonons[''] = _reference_phonons(job, folder, symprec)
+        progress.report('DFT force constants from frozen-phonon frames')
+    for name, by_label in files.items():
+        phonons[name] = {
+            label: load_force_constants(folder / path) for label, path in by_label.items()
+        }
+        progress.report(f'force constants of {name}')
+    series = _all_series(phonons, tolerances)
+    reference = series.pop('', None)
+    return {
+        'potentials': {name: judge(one, reference) for name, one in series.items()},
+        'reference': _reference_block(reference),
+        'pressures': _pressures({label for by_label in phonons.values() for label in by_label}),
+        'settings': {**tolerances.__dict__, 'symprec': symprec},
+    }
+
+
+def _reference_phonons(job: dict[str, Any], folder: Path, symprec: float) -> dict[str, Phonopy]:
+    path = folder / str(job['reference'])
+    try:
+        frames = read_frames(path.read_text(encoding='utf-8'), name=path.name)
+    except OSError as exc:
+        raise JobFileError(f'{path.name} cannot be read: {exc}') from exc
+    frames = [frame for frame in frames if frame.info.get('method') == FROZEN_PHONON]
+    check_frames(frames, labelled=True, name=path.name)
+    structures = job.get('reference_structures') or {}
+    by_label: dict[str, list[Atoms]] = {}
+    for frame in frames:
+        by_label.setdefault(pressure_label(frame.info['target_pressure']), []).append(frame)
+    if not by_label or set(by_label) - set(structures):
+        raise DatasetError(
+            f'{path.name} holds frozen-phonon frames at {sorted(by_label)}; '
+            f'`reference_structures` are given at {sorted(structures)}.'
+        )
+    phonons = {}
+    for label, chosen in by_label.items():
+        phonons[label] = force_constants_from_frozen_phonon(chosen, symprec=symprec)
+        _check_reference_cell(
+            phonons[label],
+            atoms_from_dict(structures[label]),
+            where=f'Frozen-phonon frames at {label}',
+        )
+    return phonons
+
+
+def _check_reference_cell(phonon: Phonopy, structure: Atoms, *, where: str) -> None:
+    """Refuse frozen-phonon frames that are not displaced from the structure given."""
+    cell = _primitive(phonon)
+    if cell.get_chemical_symbols() != structure.get_chemical_symbols():
+        raise DatasetError(f'{where} do not hold the atoms of the reference structure.')
+    if not np.allclose(cell.cell.array, structure.cell.array, atol=POSITION_TOLERANCE):
+        raise DatasetError(f'{where} do not have the cell of the reference structure.')
+    _, lengths = find_mic(cell.positions - structure.positions, structure.cell, pbc=True)
+    if lengths.max() > POSITION_TOLERANCE:
+        raise DatasetError(
+            f'{where} are not displaced from the reference structure: atom {lengths.argmax()} '
+            f'stands {lengths.max():.5f} Å off.'
+        )
+
+
+def _all_series(
+    phonons: Mapping[str, Mapping[str, Phonopy]], tolerances: Tolerances
+) -> dict[str, ModeSeries]:
+    """Followed modes of each source, all in the atom order of the first."""
+    standard = _primitive(next(iter(next(iter(phonons.values())).values())))
+    series = {}
+    for name, by_label in phonons.items():
+        modes, masses = {}, np.ones(len(standard))
+        for label, phonon in by_label.items():
+            modes[label], masses = _mode_set(phonon, standard, where=f'{name or "DFT"}, {label}')
+        if modes:
+            series[name] = mode_series(
+                modes,
+                pressures=_pressures(modes),
+                symbols=standard.get_chemical_symbols(),
+                masses=masses,
+                tolerances=tolerances,
+            )
+    return series
+
+
+def _mode_set(phonon: Phonopy, standard: Atoms, *, where: str) -> tuple[ModeSet, FloatArray]:
+    cell = _primitive(phonon)
+    strain = np.linalg.solve(standard.cell.array, cell.cell.array) - np.eye(3)
+    if np.abs(strain).max() > MAX_STRAIN:
+        raise StructureError(
+            format_error(
+                f'{where}: the axes differ from those of the first crystal by a strain of '
+                f'{np.abs(strain).max():.2f}.',
+                reason='Eigenvectors are compared in cartesian components.',
+                fix='Give all crystals in one setting.',
+            )
+        )
+    order = site_order(
+        symbols=standard.get_chemical_symbols(),
+        fractional=standard.get_scaled_positions(),
+        other_symbols=cell.get_chemical_symbols(),
+        other_fractional=cell.get_scaled_positions(),
+        cell=standard.cell.array,
+    )
+    found = gamma_modes(phonon=phonon)
+    vectors = found.eigenvectors[:, order].reshape(len(found.frequencies), -1)
+    return ModeSet(found.frequencies, vectors, found.irreps), found.masses[order]
+
+
+def _primitive(phonon: Phonopy) -> Atoms:
+    cell = phonon.primitive
+    return Atoms(cell.symbols, cell=cell.cell, positions=cell.positions, pbc=True)
+
+
+def _pressures(labels: Mapping[str, Any] | set[str]) -> dict[str, float]:
+    return {label: pressure_from_label(label) for label in sorted(labels, key=pressure_from_label)}
+
+
+def _reference_block(reference: ModeSeries | None) -> dict[str, Any] | None:
+    if reference is None:
+        return None
+    return {
+        'modes': mode_table(reference),
+        'acoustic_cm1': reference.acoustic,
+        'pressures': reference.pressures,
+    }

@@ -1,0 +1,128 @@
+"""``insbench-job STAGE job.json``: run one stage in the folder of its job file.
+
+Exit codes: 0 done; 10 the input is wrong (`InputError`); 11 the computation failed
+(`ComputationError`); 12 ended by SIGTERM, finished parts are on disk; 13 a fault of this program.
+A failure leaves ``error.json`` (``type``, ``message``, ``code``); success leaves ``result.json``
+(``schema``, ``stage``, ``versions``, ``seconds``, ``result``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from aiida_insbench.jobs.progress import Progress
+from aiida_insbench.science.errors import (
+    ComputationError,
+    InputError,
+    InterruptedJobError,
+    JobFileError,
+)
+
+SCHEMA_VERSION = 1
+STAGES = ('sample', 'train', 'evaluate', 'phonons', 'ins', 'analyse')
+RESULT_FILE = 'result.json'
+ERROR_FILE = 'error.json'
+EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_FAULT = 10, 11, 12, 13
+_RECORDED = ('aiida-insbench', 'mace-torch', 'torch', 'phonopy', 'euphonic', 'ase', 'numpy')
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one stage and return its exit code."""
+    parser = argparse.ArgumentParser(prog='insbench-job', description=__doc__)
+    parser.add_argument('stage', choices=STAGES)
+    parser.add_argument('job', type=Path, help='job file (JSON); its folder is the working folder')
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _raise_interrupted)
+    return run_stage(options.stage, options.job.resolve())
+
+
+def run_stage(stage: str, job_file: Path) -> int:
+    """Run `stage` on `job_file`; write ``result.json`` or ``error.json`` beside it."""
+    folder = job_file.parent
+    (folder / ERROR_FILE).unlink(missing_ok=True)
+    started = time.monotonic()
+    try:
+        job = read_job(job_file, stage)
+        module = importlib.import_module(f'aiida_insbench.jobs.{stage}')
+        result = module.run(job, folder, Progress(folder, stage))
+    except InterruptedJobError as exc:
+        return _fail(folder, exc, EXIT_INTERRUPTED)
+    except InputError as exc:
+        return _fail(folder, exc, EXIT_BAD_INPUT)
+    except ComputationError as exc:
+        return _fail(folder, exc, EXIT_FAILED)
+    except Exception as exc:  # noqa: BLE001 - the last line of defence: leave a readable record
+        traceback.print_exc()
+        return _fail(folder, exc, EXIT_FAULT)
+    write_json(
+        folder / RESULT_FILE,
+        {
+            'schema': SCHEMA_VERSION,
+            'stage': stage,
+            'versions': versions(),
+            'seconds': round(time.monotonic() - started, 3),
+            'result': result,
+        },
+    )
+    return 0
+
+
+def read_job(path: Path, stage: str) -> dict[str, Any]:
+    """Read a job file and check that it is meant for `stage` and this schema.
+
+    Raises
+    ------
+    JobFileError
+        If the file is missing, no JSON, or of another stage or schema version.
+    """
+    try:
+        job: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, json.JSONDecodeError) as exc:
+        raise JobFileError(f'{path.name} cannot be read: {exc}') from exc
+    if job.get('schema') != SCHEMA_VERSION or job.get('stage') != stage:
+        raise JobFileError(
+            f'{path.name} is for stage {job.get("stage")!r}, schema {job.get("schema")!r}; '
+            f'needed are {stage!r} and {SCHEMA_VERSION}.'
+        )
+    return job
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write JSON so that a kill never leaves half a file under the final name."""
+    partial = path.with_name(path.name + '.part')
+    partial.write_text(json.dumps(data, indent=1, allow_nan=False), encoding='utf-8')
+    partial.replace(path)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide the numbers; absent ones are left out."""
+    found = {}
+    for name in _RECORDED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _fail(folder: Path, exc: BaseException, code: int) -> int:
+    write_json(
+        folder / ERROR_FILE, {'type': type(exc).__name__, 'message': str(exc), 'code': code}
+    )
+    sys.stderr.write(f'insbench-job: {type(exc).__name__}: {exc}\n')
+    return code
+
+
+def _raise_interrupted(signum: int, _frame: FrameType | None) -> NoReturn:
+    raise InterruptedJobError(f'Ended by signal {signum}; finished parts are on disk.')

@@ -1,0 +1,1 @@
+"""Parsers: attach what a job has finished, then say what is missing."""

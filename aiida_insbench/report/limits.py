@@ -1,0 +1,55 @@
+"""What a report does not show: said in every report, from what the campaign did and did not do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida_insbench.report.numbers import flattened, joined, pressure
+
+
+def limits(data: Mapping[str, Any]) -> list[str]:
+    """Return sentences on what the numbers of a report do not cover."""
+    sentences = [
+        'Pressures are static: zero-point and thermal pressure are left out. In crystals of '
+        'light atoms the zero-point pressure alone can be a GPa or more.',
+        'Vibrations are harmonic. Anharmonic shifts, widths and Fermi resonances are not in the '
+        'spectra.',
+    ]
+    sentences += _reference_limits(data)
+    if data.get('spectra'):
+        sentences.append(
+            'Spectra are simulated, of a powder in the incoherent approximation. No measured '
+            'spectrum enters the verdict.'
+        )
+    return sentences + _functional_limit(data)
+
+
+def _reference_limits(data: Mapping[str, Any]) -> list[str]:
+    reference = data.get('reference')
+    if not reference:
+        return [
+            'There is no DFT reference of the modes here: whether their shifts are right is open.'
+        ]
+    sentences = [
+        'The DFT reference holds modes at Γ only, from frozen phonons of the unit cell. Modes away '
+        'from Γ are compared with nothing; they are only searched for imaginary ones.'
+    ]
+    covered = reference.get('pressures') or {}
+    lacking = [
+        pressure(value) for label, value in data['pressures'].items() if label not in covered
+    ]
+    if lacking:
+        sentences.append(f'DFT reference modes are missing at {joined(lacking)} GPa.')
+    return sentences
+
+
+def _functional_limit(data: Mapping[str, Any]) -> list[str]:
+    level = dict(flattened((data.get('provenance') or {}).get('dft_level') or {}))
+    functional = next(
+        (value for key, value in level.items() if key.split('.')[-1] in ('functional', 'xc')), ''
+    )
+    held = f'{functional} DFT has it' if functional else 'the DFT has it'
+    return [
+        f'Right means as {held}: a potential can be true to DFT where DFT is not true to nature.'
+    ]

@@ -1,0 +1,239 @@
+"""The report as one HTML page that needs nothing else: no network, no script, no other file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from aiida_insbench.report import figures_modes, figures_spectra, tables
+from aiida_insbench.report.bands import sorted_spectra
+from aiida_insbench.report.limits import limits
+from aiida_insbench.report.numbers import (
+    MISSING,
+    count,
+    duration,
+    flattened,
+    number,
+    pressure,
+    pressures,
+)
+from aiida_insbench.report.story import (
+    ModeLine,
+    comparison,
+    force_error,
+    headline,
+    mode_lines,
+    passed,
+    path,
+    potential_names,
+    pressures_of,
+    soft_mode,
+    soft_sentence,
+)
+
+
+def render_html(data: Mapping[str, Any]) -> str:
+    """Render the report.
+
+    Parameters
+    ----------
+    data : dict
+        The campaign's numbers, schema 1, as `collect` draws them from the graph. ``reference``
+        may be None, and potentials, spectra and parts of them may be missing.
+
+    Returns
+    -------
+    str
+        A whole HTML document.
+    """
+    environment = Environment(
+        loader=PackageLoader('aiida_insbench.report', '.'),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        duration=duration,
+        formula=_formula,
+        moment=_moment,
+        number=number,
+        pressure=pressure,
+        tied=_tied,
+    )
+    lines = mode_lines(data)
+    return environment.get_template('template.html').render(
+        data=data,
+        crystal=data.get('crystal') or {},
+        campaign=data.get('campaign') or {},
+        provenance=data.get('provenance') or {},
+        pressures=pressures(sorted(data['pressures'].values())),
+        headline=headline(data),
+        summary=_summary(data, lines),
+        cards=[_card(one, soft_mode(lines)) for one in data.get('potentials') or []],
+        limits=limits(data),
+        facts=_facts(data),
+        settings=flattened((data.get('provenance') or {}).get('settings') or {}),
+        dft_level=flattened((data.get('provenance') or {}).get('dft_level') or {}),
+        **_mode_parts(data, lines),
+        **_spectrum_parts(data),
+        **_potential_parts(data),
+    )
+
+
+def _summary(data: Mapping[str, Any], lines: list[ModeLine]) -> list[str]:
+    """Sentences under the headline."""
+    sentences = []
+    soft = soft_mode(lines)
+    if soft is not None:
+        sentences.append(soft_sentence(soft))
+    errors = [
+        f'{number(comparison(one)["rms_error_all_cm1"], 0)} cm⁻¹ with {one["name"]}'
+        for one in data.get('potentials') or []
+        if comparison(one).get('rms_error_all_cm1') is not None
+    ]
+    if errors:
+        sentences.append(f'All optical Γ modes differ from DFT by {", ".join(errors)} (rms).')
+    return sentences
+
+
+def _card(one: Mapping[str, Any], soft: ModeLine | None) -> dict[str, Any]:
+    row = soft.potentials.get(one['name']) if soft else None
+    facts = [
+        ('Force error (rms)', f'{number(force_error(one))} meV/Å'),
+        ('Γ modes (rms)', _with_unit(comparison(one).get('rms_error_all_cm1'))),
+    ]
+    if soft is not None and row is not None:
+        facts.append((f'Soft mode {soft.name}', f'{path(row)} cm⁻¹'))
+    verdict = comparison(one).get('verdict') or {}
+    words = {
+        True: ('right physics', 'pass', '✓'),
+        False: ('wrong physics', 'fail', '✗'),
+        None: ('not judged', 'open', '?'),
+    }
+    word, kind, sign = words[passed(one)]
+    return {
+        'name': one['name'],
+        'word': word,
+        'kind': kind,
+        'sign': sign,
+        'facts': facts,
+        'sentences': verdict.get('sentences') or ['Modes were not compared.'],
+        'frames': one.get('n_frames'),
+        'pk': one.get('pk'),
+    }
+
+
+def _mode_parts(data: Mapping[str, Any], lines: list[ModeLine]) -> dict[str, Any]:
+    if not lines:
+        return {'mode_figures': [], 'mode_table': None, 'soft_figures': [], 'soft_name': ''}
+    known = pressures_of(lines)
+    names = [
+        name for name in potential_names(data) if any(name in line.potentials for line in lines)
+    ]
+    soft = soft_mode(lines)
+    figures = []
+    if soft is not None:
+        figures.append(figures_modes.soft_mode_figure(soft, names, known))
+    if any(line.first.get('shift') is not None for line in lines):
+        figures.append(figures_modes.shift_comparison(lines, names))
+    return {
+        'mode_figures': _markup(figures_modes.mode_shifts(lines, name, known) for name in names),
+        'mode_table': tables.mode_table(lines, data),
+        'soft_figures': _markup(figures),
+        'soft_name': soft.name if soft else '',
+    }
+
+
+def _spectrum_parts(data: Mapping[str, Any]) -> dict[str, Any]:
+    spectra = [one for one in sorted_spectra(data) if len(one['energy_transfer']) > 1]
+    return {
+        'spectra': spectra,
+        'stack': Markup(figures_spectra.stacked_spectra(spectra)) if spectra else '',  # noqa: S704
+        'parts': [
+            {
+                'pressure': one['pressure'],
+                'figures': _markup(
+                    figures_spectra.parts(one, kind)
+                    for kind in ('elements', 'orders')
+                    if one.get(kind)
+                ),
+            }
+            for one in spectra
+        ],
+        'band_table': tables.band_table(data),
+    }
+
+
+def _potential_parts(data: Mapping[str, Any]) -> dict[str, Any]:
+    curves = {
+        one['name']: one['curve']
+        for one in data.get('potentials') or []
+        if (one.get('curve') or {}).get('epoch')
+    }
+    quantities = [('rmse_forces_mev_a', 'Force rms (meV/Å)'), ('loss', 'Loss (dimensionless)')]
+    return {
+        'error_table': tables.error_table(data) if data.get('potentials') else None,
+        'split_table': tables.split_table(data),
+        'relaxed_table': tables.relaxed_table(data),
+        'training': _markup(
+            figures_modes.training_curve(curves, key, label)
+            for key, label in quantities
+            if any(curve.get(key) for curve in curves.values())
+        ),
+    }
+
+
+def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Provenance in figures."""
+    provenance, campaign = data.get('provenance') or {}, data.get('campaign') or {}
+    rows = [('Campaign', f'{campaign.get("label") or MISSING}, {_identity(campaign)}')]
+    rows.append(('State', str(campaign.get('state') or MISSING)))
+    rows.append(('Wall time', duration(campaign.get('wall_time_s'))))
+    if provenance.get('n_pw') is not None:
+        failed = provenance.get('n_pw_failed') or 0
+        rows.append(
+            ('DFT calculations', f'{count(provenance["n_pw"], "calculation")}, {failed} failed')
+        )
+    if provenance.get('pw_core_seconds') is not None:
+        rows.append(('Core time of DFT', duration(provenance['pw_core_seconds'])))
+    if provenance.get('n_processes') is not None:
+        rows.append(('Processes in the graph', str(provenance['n_processes'])))
+    return rows
+
+
+def _identity(campaign: Mapping[str, Any]) -> str:
+    return f'pk {campaign.get("pk", MISSING)} ({campaign.get("uuid", MISSING)})'
+
+
+def _with_unit(value: Any) -> str:
+    return f'{number(value, 0)} cm⁻¹' if value is not None else 'no reference'
+
+
+def _markup(figures: Any) -> list[Markup]:
+    """SVG made here, with every text from outside escaped by matplotlib."""
+    return [Markup(figure) for figure in figures]  # noqa: S704
+
+
+def _tied(text: str) -> str:
+    """Keep numbers with their units, and chains of numbers, on one line."""
+    chain = text.replace(' → ', '\u00a0→\u00a0')
+    return re.sub(r'(?<=[\di]) (?=(?:cm⁻¹|GPa|meV/Å|K\b))', '\u00a0', chain)
+
+
+def _formula(text: Any) -> Markup:
+    """Digits of a formula as subscripts."""
+    return Markup(re.sub(r'(?<=[A-Za-z)])(\d+)', r'<sub>\1</sub>', str(escape(text))))  # noqa: S704
+
+
+def _moment(text: Any) -> str:
+    """ISO time as date and time."""
+    try:
+        return datetime.fromisoformat(str(text)).strftime('%Y-%m-%d %H:%M %Z').strip()
+    except ValueError:
+        return str(text)

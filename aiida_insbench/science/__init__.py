@@ -1,0 +1,1 @@
+"""Pure functions and frozen dataclasses: the physics, without AiiDA and without files."""

@@ -1,0 +1,92 @@
+"""The one tree of exceptions, each saying what was wrong, where, and what to do.
+
+.. code-block:: text
+
+    InsbenchError
+    ├── InputError                  what was given is wrong: nothing was computed
+    │   ├── StructureError          crystal structure unreadable or unphysical
+    │   ├── PressureError           pressures not numbers, colliding, unordered
+    │   ├── DatasetError            labelled frames missing, mixed or not finite
+    │   ├── PotentialError          potential unreadable, tampered or unfit for the crystal
+    │   ├── InstrumentError         instrument unknown or range outside it
+    │   └── JobFileError            job file unreadable or of another schema
+    └── ComputationError            the input was sound, the computation was not
+        ├── ConvergenceError        relaxation, fit or quadrature did not converge
+        ├── ImaginaryModeError      imaginary modes where real ones are needed
+        ├── TrainingError           the training program failed or diverged
+        └── InterruptedJobError     SIGTERM: finished parts are on disk
+"""
+
+from __future__ import annotations
+
+
+class InsbenchError(Exception):
+    """Root of every exception raised on purpose by this package."""
+
+
+class InputError(InsbenchError, ValueError):
+    """Something given by the user is wrong; nothing expensive has started."""
+
+
+class StructureError(InputError):
+    """A crystal structure is unreadable or unphysical."""
+
+
+class PressureError(InputError):
+    """A pressure is not a finite number, or two share one label."""
+
+
+class DatasetError(InputError):
+    """Frames lack labels, mix levels of theory or hold values that are not finite."""
+
+
+class PotentialError(InputError):
+    """A potential is unreadable, tampered with or does not fit the crystal."""
+
+
+class InstrumentError(InputError):
+    """An instrument is unknown or does not reach the range asked for."""
+
+
+class JobFileError(InputError):
+    """A job file is unreadable, incomplete or of another schema version."""
+
+
+class ComputationError(InsbenchError, RuntimeError):
+    """The input was sound, but the computation failed."""
+
+
+class ConvergenceError(ComputationError):
+    """A relaxation, fit or quadrature did not reach its tolerance."""
+
+
+class ImaginaryModeError(ComputationError):
+    """Imaginary modes where only real ones have a meaning."""
+
+
+class TrainingError(ComputationError):
+    """The training program failed, diverged or left no model."""
+
+
+class InterruptedJobError(ComputationError):
+    """The job was asked to end; what it had finished is on disk."""
+
+
+def format_error(summary: str, *, reason: str = '', fix: str = '') -> str:
+    """Compose a message that says what was wrong, why, and what to do.
+
+    Parameters
+    ----------
+    summary : str
+        What was wrong and where.
+    reason : str
+        Why that is a problem.
+    fix : str
+        What the user can do about it.
+
+    Returns
+    -------
+    str
+        One paragraph, each part a sentence.
+    """
+    return ' '.join(part.strip() for part in (summary, reason, fix) if part.strip())

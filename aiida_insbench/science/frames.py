@@ -1,0 +1,99 @@
+"""Frames: structures to be labelled, or labelled, as extended XYZ.
+
+Each frame is an `ase.Atoms` with these entries in ``info``:
+
+========================  ==========================================================
+``frame_id``              unique name inside its set, a letter first: ``r1_007``
+``method``                ``strain-rattle``, ``equal-energy``, ``frozen-phonon``, ``equilibrium``
+``target_pressure``       GPa, the pressure the frame was placed for
+``seed``                  the seed it was drawn from (−1: no random number used)
+``supercell_matrix``      3×3 integers, rows are the supercell's axes in the unit cell's axes
+``REF_energy``            label, eV
+``REF_stress``            label, eV/Å³, ASE's sign (tension positive) and Voigt order
+========================  ==========================================================
+
+and the label ``REF_forces`` (eV/Å) in ``arrays``. These are the keys MACE reads.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+
+import ase.io
+import numpy as np
+from ase import Atoms
+
+from aiida_insbench.science.errors import DatasetError, format_error
+
+ENERGY_KEY = 'REF_energy'
+FORCES_KEY = 'REF_forces'
+STRESS_KEY = 'REF_stress'
+_FRAME_ID = re.compile(r'^[a-zA-Z][a-zA-Z0-9_]*$')
+
+
+def write_frames(frames: Sequence[Atoms]) -> str:
+    """Write frames as extended XYZ text with 12 decimals."""
+    buffer = io.StringIO()
+    ase.io.write(buffer, list(frames), format='extxyz', write_results=False)
+    return buffer.getvalue()
+
+
+def read_frames(text: str, *, name: str = 'frames') -> list[Atoms]:
+    """Read extended XYZ text.
+
+    Raises
+    ------
+    DatasetError
+        If the text cannot be read or holds no frame; the message names `name`.
+    """
+    try:
+        frames = ase.io.read(io.StringIO(text), index=':', format='extxyz')
+    except Exception as exc:
+        raise DatasetError(f'{name} cannot be read as extended XYZ: {exc}') from exc
+    if not frames:
+        raise DatasetError(f'{name} holds no frame.')
+    return list(frames)
+
+
+def is_labelled(frame: Atoms) -> bool:
+    """Whether a frame carries energy, forces and stress."""
+    return (
+        ENERGY_KEY in frame.info and STRESS_KEY in frame.info and FORCES_KEY in frame.arrays
+    )
+
+
+def check_frames(frames: Sequence[Atoms], *, labelled: bool, name: str = 'frames') -> None:
+    """Check identity and labels of frames.
+
+    Raises
+    ------
+    DatasetError
+        If a frame has no or a repeated ``frame_id``, lacks a label it should have, or holds a
+        number that is not finite; the message names the frame.
+    """
+    seen: set[str] = set()
+    for index, frame in enumerate(frames):
+        identity = frame.info.get('frame_id')
+        where = f'{name}, frame {index}'
+        if not isinstance(identity, str) or not _FRAME_ID.match(identity):
+            raise DatasetError(f'{where}: `frame_id` is {identity!r}; give a name such as r1_007.')
+        if identity in seen:
+            raise DatasetError(f'{where}: `frame_id` {identity} occurs twice.')
+        seen.add(identity)
+        if labelled:
+            _check_labels(frame, where=f'{where} ({identity})')
+
+
+def _check_labels(frame: Atoms, *, where: str) -> None:
+    if not is_labelled(frame):
+        raise DatasetError(
+            format_error(
+                f'{where} lacks a label.',
+                fix=f'{ENERGY_KEY}, {FORCES_KEY} and {STRESS_KEY} are needed.',
+            )
+        )
+    values = (frame.info[ENERGY_KEY], frame.arrays[FORCES_KEY], frame.info[STRESS_KEY])
+    if not all(np.isfinite(np.asarray(value, dtype=float)).all() for value in values):
+        raise DatasetError(f'{where} has a label that is not finite.')

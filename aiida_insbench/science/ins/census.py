@@ -1,0 +1,131 @@
+"""Which modes enter a spectrum, and how much of the crystal's motion they hold.
+
+A mode of imaginary frequency has no mean-square displacement, one of frequency near zero an
+arbitrary one: both are left out, counted, and refused when they hold too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from aiida_insbench.science.errors import ConvergenceError, ImaginaryModeError, format_error
+from aiida_insbench.science.ins.arrays import FloatArray
+from aiida_insbench.science.ins.modes import PhononModes
+
+MINIMUM_FREQUENCY = 1.0
+"""Modes below this many cm⁻¹ are left out."""
+
+MAXIMUM_IMAGINARY_WEIGHT = 0.05
+"""Largest share of an element's motion in modes left out."""
+
+MINIMUM_COMPLETENESS = 0.95
+"""Smallest share of an atom's motion in all modes given."""
+
+
+@dataclass(frozen=True)
+class ModeCensus:
+    """Count of modes and of the motion they hold.
+
+    Parameters
+    ----------
+    n_modes : int
+        Modes at the computed q-points (one of q and −q).
+    n_imaginary : int
+        Of these, with a frequency ≤ −minimum.
+    n_near_zero : int
+        Of these, with a frequency between −minimum and minimum.
+    lowest_frequency : float
+        In cm⁻¹; negative stands for imaginary.
+    left_out : mapping from str to float
+        Share of each element's motion in modes left out, 0 to 1.
+    given : ndarray, shape (n_atoms,)
+        Share of each atom's motion in all modes given; 1 if the eigenvectors are complete.
+    completeness : ndarray, shape (n_atoms,)
+        Share of each atom's motion in the modes used.
+    """
+
+    n_modes: int
+    n_imaginary: int
+    n_near_zero: int
+    lowest_frequency: float
+    left_out: Mapping[str, float]
+    given: FloatArray
+    completeness: FloatArray
+
+
+def take_census(modes: PhononModes, *, minimum_frequency: float = MINIMUM_FREQUENCY) -> ModeCensus:
+    r"""Count modes and the share of motion they hold.
+
+    The share of atom i in a set of modes is
+
+    .. math:: c_i = \tfrac13 \sum_q w_q \sum_{j} |e_{qj,i}|^2
+
+    which is 1 for all modes of the crystal.
+
+    Parameters
+    ----------
+    modes : PhononModes
+        Modes on a mesh.
+    minimum_frequency : float
+        In cm⁻¹; modes below it are left out.
+
+    Returns
+    -------
+    ModeCensus
+        Counts and shares.
+    """
+    motion = np.einsum('qjix,qjix->qji', modes.eigenvectors, modes.eigenvectors.conj()).real
+    used = modes.frequencies >= minimum_frequency
+    given = np.einsum('q,qji->i', modes.weights, motion) / 3
+    completeness = np.einsum('q,qj,qji->i', modes.weights, used, motion) / 3
+    symbols = np.array(modes.symbols)
+    return ModeCensus(
+        n_modes=modes.frequencies.size,
+        n_imaginary=int((modes.frequencies <= -minimum_frequency).sum()),
+        n_near_zero=int((np.abs(modes.frequencies) < minimum_frequency).sum()),
+        lowest_frequency=float(modes.frequencies.min()),
+        left_out={
+            element: max(0.0, float((given - completeness)[symbols == element].mean()))
+            for element in modes.elements
+        },
+        given=given,
+        completeness=completeness,
+    )
+
+
+def check_census(
+    census: ModeCensus, *, maximum_imaginary_weight: float = MAXIMUM_IMAGINARY_WEIGHT
+) -> None:
+    """Refuse modes from which no spectrum should be made.
+
+    Raises
+    ------
+    ConvergenceError
+        If the modes given hold less than `MINIMUM_COMPLETENESS` of an atom's motion.
+    ImaginaryModeError
+        If the modes left out hold more than `maximum_imaginary_weight` of an element's motion.
+    """
+    atom = int(np.argmin(census.given))
+    if census.given[atom] < MINIMUM_COMPLETENESS:
+        raise ConvergenceError(
+            format_error(
+                f'The eigenvectors hold {census.given[atom]:.3f} of the motion of atom {atom}.',
+                reason='Modes are missing, so intensities would be too low.',
+                fix='Give all 3N modes at every q-point.',
+            )
+        )
+    element = max(census.left_out, key=lambda name: census.left_out[name])
+    share = census.left_out[element]
+    if share > maximum_imaginary_weight:
+        raise ImaginaryModeError(
+            format_error(
+                f'{census.n_imaginary} imaginary and {census.n_near_zero} zero modes of '
+                f'{census.n_modes} hold {share:.1%} of the motion of {element} (lowest: '
+                f'{census.lowest_frequency:.0f} cm⁻¹; allowed: {maximum_imaginary_weight:.1%}).',
+                reason='The crystal is unstable here, so it has no harmonic spectrum.',
+                fix='Relax it better, use another structure, or allow a larger share.',
+            )
+        )

@@ -1,0 +1,133 @@
+r"""Thermal motion of harmonic atoms: occupations and mean-square displacements.
+
+Frequencies in cm⁻¹, masses in atomic mass units, displacements in Å². The exponent of the
+Debye–Waller factor of atom i along Q is :math:`2W_i = Q\cdot U_i\cdot Q`; Euphonic's `DebyeWaller`
+holds :math:`U_i/2`.
+
+Source: Mitchell et al., *Vibrational Spectroscopy with Neutrons* (2005), ch. 2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aiida_insbench.science.errors import ImaginaryModeError, InputError
+from aiida_insbench.science.ins.arrays import FloatArray
+from aiida_insbench.science.ins.census import MINIMUM_FREQUENCY
+from aiida_insbench.science.ins.modes import PhononModes
+from aiida_insbench.science.ins.units import KELVIN_TO_WAVENUMBER, ZERO_POINT_DISPLACEMENT
+
+
+def occupation(*, frequencies: FloatArray, temperature: float) -> FloatArray:
+    r"""Bose–Einstein occupation.
+
+    .. math:: n = \frac{1}{\exp(\hbar\omega/k_BT) - 1}
+
+    Parameters
+    ----------
+    frequencies : ndarray
+        In cm⁻¹, all > 0.
+    temperature : float
+        In K; 0 gives zero.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of `frequencies`.
+
+    Raises
+    ------
+    ImaginaryModeError
+        If a frequency is ≤ 0.
+    InputError
+        If the temperature is negative or not finite.
+    """
+    frequencies = np.asarray(frequencies, dtype=np.float64)
+    if not np.isfinite(temperature) or temperature < 0:
+        raise InputError(f'The temperature must be a number ≥ 0 in K, not {temperature}.')
+    if (frequencies <= 0).any():
+        bad = np.flatnonzero(frequencies.ravel() <= 0)
+        raise ImaginaryModeError(
+            f'{bad.size} modes have a frequency ≤ 0 (first: {bad[:5].tolist()}) and no occupation.'
+        )
+    if temperature * KELVIN_TO_WAVENUMBER == 0:
+        return np.zeros_like(frequencies)
+    with np.errstate(over='ignore'):  # exp(ħω/kT) = ∞ is an occupation of 0
+        ratio = frequencies / (KELVIN_TO_WAVENUMBER * temperature)
+        return np.asarray(1 / np.expm1(ratio))
+
+
+def mean_square_displacement(
+    *, frequencies: FloatArray, masses: FloatArray, temperature: float
+) -> FloatArray:
+    r"""Mean-square displacement of harmonic oscillators in one direction.
+
+    .. math:: \langle u^2\rangle = \frac{\hbar}{2m\omega}\coth\frac{\hbar\omega}{2k_BT}
+
+    Parameters
+    ----------
+    frequencies : ndarray, shape (n_modes,)
+        In cm⁻¹, all > 0.
+    masses : ndarray, shape (n_modes,)
+        In atomic mass units.
+    temperature : float
+        In K; 0 gives zero-point motion.
+
+    Returns
+    -------
+    ndarray, shape (n_modes,)
+        In Å².
+
+    Raises
+    ------
+    ImaginaryModeError
+        If a frequency is ≤ 0; lists the modes.
+    InputError
+        If the temperature is negative or not finite.
+
+    References
+    ----------
+    Mitchell et al., *Vibrational Spectroscopy with Neutrons* (2005), ch. 2.
+    """
+    thermal = 2 * occupation(frequencies=frequencies, temperature=temperature) + 1
+    return np.asarray(ZERO_POINT_DISPLACEMENT / (masses * frequencies) * thermal)
+
+
+def displacement_tensors(
+    modes: PhononModes, *, temperature: float, minimum_frequency: float = MINIMUM_FREQUENCY
+) -> FloatArray:
+    r"""Mean-square displacement tensors of all atoms.
+
+    .. math:: U_i = \sum_q w_q \sum_j \frac{\hbar}{2m_i\omega_{qj}}
+              \coth\frac{\hbar\omega_{qj}}{2k_BT}\; \mathrm{Re}\, e_{qj,i}\, e_{qj,i}^\dagger
+
+    Parameters
+    ----------
+    modes : PhononModes
+        Modes on a mesh.
+    temperature : float
+        In K.
+    minimum_frequency : float
+        In cm⁻¹; modes below it, and so all imaginary ones, are left out.
+
+    Returns
+    -------
+    ndarray, shape (n_atoms, 3, 3)
+        In Å², Cartesian, symmetric.
+    """
+    used = modes.frequencies >= minimum_frequency
+    frequencies = np.where(used, modes.frequencies, 1.0)
+    squared = mean_square_displacement(
+        frequencies=frequencies, masses=np.ones_like(frequencies), temperature=temperature
+    )
+    weights = np.where(used, squared, 0.0) * modes.weights[:, None]
+    vectors = modes.eigenvectors
+    outer = np.einsum('qj,qjia,qjib->iab', weights, vectors, vectors.conj(), optimize=True).real
+    return np.asarray(outer / modes.masses[:, None, None])
+
+
+def isotropic_displacements(modes: PhononModes, tensors: FloatArray) -> dict[str, float]:
+    """Mean of trace(U)/3 over the atoms of each element, in Å²."""
+    traces = np.trace(tensors, axis1=1, axis2=2) / 3
+    symbols = np.array(modes.symbols)
+    return {element: float(traces[symbols == element].mean()) for element in modes.elements}

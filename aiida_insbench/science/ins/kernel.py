@@ -1,0 +1,276 @@
+r"""The ``exact`` kernel: harmonic incoherent scattering of a powder without approximation.
+
+For atom i and direction û of Q the one-phonon kernel is
+
+.. math:: g_{\hat u}(\omega) = \sum_q w_q\sum_j \frac{\hbar}{2m_i\omega_{qj}}
+          |\hat u\cdot e_{qj,i}|^2 \left[(n_{qj}+1)\,\delta(\omega-\omega_{qj})
+          + n_{qj}\,\delta(\omega+\omega_{qj})\right]
+
+with :math:`\int g_{\hat u} = \hat u\cdot U_i\cdot\hat u`, and order n of the scattering function is
+
+.. math:: S_n(Q,\omega) = \left\langle e^{-Q^2\hat u\cdot U_i\cdot\hat u}\,\frac{Q^{2n}}{n!}\,
+          g_{\hat u}^{*n}(\omega) \right\rangle_{\hat u}
+
+with the average over directions taken last. The orders 0 to ∞ add up to 1 and their first moment is
+ħ²Q²/2M at every Q. Self-convolutions are powers of the Fourier transform on a grid so long that
+nothing wraps round into the energies asked for.
+
+Delta functions are shared between the two nearest bins in proportion, which keeps their position
+exactly in the mean. Energies in cm⁻¹, Q in Å⁻¹, displacements in Å².
+
+Source: Sjölander, *Arkiv för Fysik* 14, 315 (1958); Mitchell et al. (2005), ch. 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft
+
+from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.ins.arrays import ComplexArray, FloatArray, IntArray
+from aiida_insbench.science.ins.census import MINIMUM_FREQUENCY
+from aiida_insbench.science.ins.debye_waller import mean_square_displacement, occupation
+from aiida_insbench.science.ins.modes import PhononModes
+
+# Components of a symmetric tensor, and how often each stands in û·T·û.
+_ROWS = np.array([0, 1, 2, 1, 0, 0])
+_COLUMNS = np.array([0, 1, 2, 2, 2, 1])
+_MULTIPLICITY = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
+_NEGLIGIBLE = 1e-17  # of the whole: below the rounding error of the transform
+_CHUNK = 2**22  # numbers held at once by the transform, 32 MiB
+
+
+@dataclass(frozen=True)
+class EnergyGrid:
+    """Bins centred on whole multiples of their width.
+
+    Parameters
+    ----------
+    bin_width : float
+        In cm⁻¹.
+    first, last : int
+        Number of the first and the last bin; bin 0 is centred on zero energy transfer.
+
+    Raises
+    ------
+    InputError
+        If the width is not positive or the range is empty.
+    """
+
+    bin_width: float
+    first: int
+    last: int
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.bin_width) and self.bin_width > 0):
+            raise InputError(f'`bin_width` must be > 0 cm⁻¹, not {self.bin_width}.')
+        if self.last <= self.first:
+            raise InputError(
+                f'The energy range holds no bins of {self.bin_width} cm⁻¹: '
+                f'{self.first} to {self.last}.'
+            )
+
+    @property
+    def energies(self) -> FloatArray:
+        """Bin centres in cm⁻¹, shape (last − first + 1,)."""
+        return np.arange(self.first, self.last + 1, dtype=np.float64) * self.bin_width
+
+
+@dataclass(frozen=True)
+class DisplacementDensity:
+    """Displacement-weighted density of states of one atom, a tensor in every bin.
+
+    Parameters
+    ----------
+    bin_width : float
+        In cm⁻¹.
+    loss : ndarray, shape (6, n_bins)
+        The neutron loses energy: bins 0 to n − 1; components xx, yy, zz, yz, xz, xy in Å² a bin.
+    gain : ndarray, shape (6, n_bins)
+        The neutron gains energy: bins 0 to −(n − 1).
+    """
+
+    bin_width: float
+    loss: FloatArray
+    gain: FloatArray
+
+    def tensor(self) -> FloatArray:
+        """Mean-square displacement tensor: the sum over all bins, shape (3, 3), in Å²."""
+        sums = (self.loss + self.gain).sum(axis=1)
+        tensor = np.zeros((3, 3))
+        tensor[_ROWS, _COLUMNS] = tensor[_COLUMNS, _ROWS] = sums
+        return tensor
+
+    def first_moment(self) -> FloatArray:
+        """Tensor of first moments ħ²/2M, components as in `loss`, in Å² cm⁻¹."""
+        energies = np.arange(self.loss.shape[1]) * self.bin_width
+        return np.asarray((self.loss - self.gain) @ energies)
+
+
+def displacement_density(
+    modes: PhononModes,
+    *,
+    atom: int,
+    temperature: float,
+    bin_width: float,
+    minimum_frequency: float = MINIMUM_FREQUENCY,
+) -> DisplacementDensity:
+    r"""Displacement-weighted density of states of one atom.
+
+    Parameters
+    ----------
+    modes : PhononModes
+        Modes on a mesh.
+    atom : int
+        Index of the atom.
+    temperature : float
+        In K.
+    bin_width : float
+        In cm⁻¹.
+    minimum_frequency : float
+        In cm⁻¹; modes below it, and so all imaginary ones, are left out.
+
+    Returns
+    -------
+    DisplacementDensity
+        :math:`G_{ab}(\omega)` with :math:`g_{\hat u} = \hat u\cdot G\cdot\hat u`.
+    """
+    used = modes.frequencies >= minimum_frequency
+    frequencies = modes.frequencies[used]
+    vectors = modes.eigenvectors[:, :, atom][used]
+    strength = np.broadcast_to(modes.weights[:, None], used.shape)[used] * mean_square_displacement(
+        frequencies=frequencies,
+        masses=np.full_like(frequencies, modes.masses[atom]),
+        temperature=0.0,
+    )
+    outer = (vectors[:, _ROWS] * vectors[:, _COLUMNS].conj()).real * strength[:, None]
+    thermal = occupation(frequencies=frequencies, temperature=temperature)
+    lower = np.floor(frequencies / bin_width).astype(np.int64)
+    share = frequencies / bin_width - lower
+    size = int(lower.max(initial=0)) + 2
+    bins = np.concatenate((lower, lower + 1))
+    parts = np.concatenate((1 - share, share))
+
+    def binned(amplitude: FloatArray) -> FloatArray:
+        values = np.tile(outer * amplitude[:, None], (2, 1)) * parts[:, None]
+        return np.array([np.bincount(bins, column, minlength=size) for column in values.T])
+
+    return DisplacementDensity(bin_width=bin_width, loss=binned(thermal + 1), gain=binned(thermal))
+
+
+def along(directions: FloatArray) -> FloatArray:
+    """Factors that contract the six components of a symmetric tensor with directions.
+
+    Parameters
+    ----------
+    directions : ndarray, shape (n_directions, 3)
+        Unit vectors û.
+
+    Returns
+    -------
+    ndarray, shape (n_directions, 6)
+        û·T·û is this times the components xx, yy, zz, yz, xz, xy.
+    """
+    return np.asarray(directions[:, _ROWS] * directions[:, _COLUMNS] * _MULTIPLICITY)
+
+
+def powder_orders(
+    density: DisplacementDensity,
+    *,
+    grid: EnergyGrid,
+    momentum_transfer: FloatArray,
+    orders: int,
+    directions: FloatArray,
+    weights: FloatArray,
+) -> FloatArray:
+    """Powder average of each order of one atom's scattering function.
+
+    Parameters
+    ----------
+    density : DisplacementDensity
+        Of the atom, on bins as wide as the grid's.
+    grid : EnergyGrid
+        Energies asked for.
+    momentum_transfer : ndarray, shape (n_banks, n_energies)
+        Q in Å⁻¹ at the grid's energies, for each bank.
+    orders : int
+        Highest order N ≥ 1.
+    directions, weights : ndarray, shapes (n_directions, 3) and (n_directions,)
+        Quadrature over the sphere, weights with sum 1.
+
+    Returns
+    -------
+    ndarray, shape (n_banks, orders, n_energies)
+        S_n(Q(ω), ω) in 1/cm⁻¹, orders 1 to N; the elastic line, order 0, is left out.
+
+    Raises
+    ------
+    InputError
+        If the density's bins are not the grid's.
+    """
+    if density.bin_width != grid.bin_width:
+        raise InputError(f'Bins of {density.bin_width} and {grid.bin_width} cm⁻¹ do not fit.')
+    squared = momentum_transfer**2
+    result = np.zeros((squared.shape[0], orders, squared.shape[1]))
+    factors = along(directions)
+    displacements = factors @ (density.loss + density.gain).sum(axis=1)
+    # along a direction without motion the kernel is zero, whatever it is divided by
+    scale = np.where(displacements > 0, displacements, 1.0)
+    length = _transform_length(density, grid=grid, orders=orders)
+    transformed = _transform(density, length=length)
+    bins = np.arange(grid.first, grid.last + 1) % length
+    step = max(1, _CHUNK // length)
+    for start in range(0, len(directions), step):
+        chunk = slice(start, start + step)
+        _add_directions(
+            result,
+            kernels=factors[chunk] @ transformed / scale[chunk, None],
+            exponents=squared[:, None, :] * displacements[None, chunk, None],
+            weights=weights[chunk],
+            bins=bins,
+            length=length,
+        )
+    return result / grid.bin_width
+
+
+def _add_directions(
+    result: FloatArray,
+    *,
+    kernels: ComplexArray,
+    exponents: FloatArray,
+    weights: FloatArray,
+    bins: IntArray,
+    length: int,
+) -> None:
+    """Add Σ w e^{-λ} λⁿ/n! pⁿ(ω), p being g normalised to 1, of some directions."""
+    poisson = np.exp(-exponents) * weights[None, :, None]
+    power = np.ones_like(kernels)
+    for order in range(1, result.shape[1] + 1):
+        poisson *= exponents / order
+        power *= kernels
+        lines = fft.irfft(power, n=length, axis=-1)[:, bins]
+        result[:, order - 1] += np.einsum('bde,de->be', poisson, lines)
+
+
+def _transform_length(density: DisplacementDensity, *, grid: EnergyGrid, orders: int) -> int:
+    """Length at which n-fold sums of energies alias only outside the grid."""
+    up, down = _reach(density.loss), _reach(density.gain)
+    wanted = max(orders * up - grid.first, grid.last + orders * down, grid.last - grid.first) + 1
+    return int(fft.next_fast_len(max(wanted, density.loss.shape[1] + 1), real=True))
+
+
+def _reach(side: FloatArray) -> int:
+    """Last bin that holds more than rounding error."""
+    size = np.abs(side).max(axis=0)
+    return int(np.flatnonzero(size > _NEGLIGIBLE * max(size.sum(), 1e-300)).max(initial=0))
+
+
+def _transform(density: DisplacementDensity, *, length: int) -> ComplexArray:
+    """Fourier transform of all six components, both sides on one ring of bins."""
+    ring = np.zeros((6, length))
+    size = density.loss.shape[1]
+    ring[:, :size] += density.loss
+    ring[:, (-np.arange(size)) % length] += density.gain
+    return np.asarray(fft.rfft(ring, axis=-1))

@@ -1,0 +1,38 @@
+"""Potentials: read, write, check, and turn into an ASE calculator.
+
+Reading and checking (`read_potential_metadata`, `check_weights`, `read_potential`) needs neither
+torch nor MACE; making a model or calculator loads both. See `potential_files` for the format.
+"""
+
+from __future__ import annotations
+
+from aiida_insbench.science.mace_models import (
+    calculator,
+    mace_from_potential,
+    potential_from_mace,
+)
+from aiida_insbench.science.potential_files import (
+    Potential,
+    PotentialMetadata,
+    check_weights,
+    potential_paths,
+    read_potential,
+    read_potential_metadata,
+    write_potential,
+)
+from aiida_insbench.science.weights_header import TensorInfo, tensors_of_weights
+
+__all__ = [
+    'Potential',
+    'PotentialMetadata',
+    'TensorInfo',
+    'calculator',
+    'check_weights',
+    'mace_from_potential',
+    'potential_from_mace',
+    'potential_paths',
+    'read_potential',
+    'read_potential_metadata',
+    'tensors_of_weights',
+    'write_potential',
+]

@@ -1,0 +1,1 @@
+"""WorkChains: from DFT frames to a verdict."""

@@ -1,0 +1,76 @@
+"""What all restart WorkChains around one ``insbench-job`` stage share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from aiida.common import AttributeDict
+from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, process_handler, while_
+from aiida.orm import CalcJobNode, Node
+
+#: Exit codes of `InsbenchCalculation` after which the same inputs deserve another run.
+ENDED_FROM_OUTSIDE = (410, 411)
+
+
+class JobBaseWorkChain(BaseRestartWorkChain):
+    """Run one stage; run it again if it was ended from outside."""
+
+    NAMESPACE: ClassVar[str]
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Declare the stage's ports and the restart loop."""
+        super().define(spec)
+        spec.expose_inputs(cls._process_class, namespace=cls.NAMESPACE)
+        spec.expose_outputs(cls._process_class)
+        spec.outline(
+            cls.setup,
+            while_(cls.should_run_process)(
+                cls.run_process,
+                cls.inspect_process,
+            ),
+            cls.results,
+        )
+        spec.exit_code(
+            420, 'ERROR_STAGE_FAILED', message='The stage failed beyond repair: {message}'
+        )
+
+    def setup(self) -> None:
+        """Take the stage's inputs."""
+        super().setup()
+        self.ctx.inputs = AttributeDict(
+            self.exposed_inputs(self._process_class, namespace=self.NAMESPACE)
+        )
+
+    @process_handler(priority=500)
+    def handle_ended_from_outside(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+        """410, 411: the job was told to end or killed; run it again."""
+        if node.exit_status not in ENDED_FROM_OUTSIDE:
+            return None
+        self.report(f'{self.ctx.process_name}<{node.pk}> was ended from outside; running it again')
+        return ProcessHandlerReport(do_break=True)
+
+    @process_handler(priority=100)
+    def handle_unrecoverable(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+        """210, 310, 412: the same inputs would fail again; pass the message on."""
+        if node.exit_status not in (210, 310, 412):
+            return None
+        code = self.exit_codes.ERROR_STAGE_FAILED.format(message=node.exit_message)
+        return ProcessHandlerReport(do_break=True, exit_code=code)
+
+    def _attach_outputs(self, node: CalcJobNode) -> Mapping[str, Any]:
+        """Attach outputs of `node`, namespaces included."""
+        outputs = self.get_outputs(node)
+        for label, output in flatten(outputs):
+            self.out(label, output)
+        return outputs
+
+
+def flatten(outputs: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Node]]:
+    """Walk nested namespaces as ``namespace.label`` and node."""
+    for key, value in outputs.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f'{prefix}{key}.')
+        else:
+            yield f'{prefix}{key}', value

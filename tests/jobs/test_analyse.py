@@ -1,0 +1,233 @@
+"""The stage ``analyse`` on rutile crystals held together by Lennard-Jones forces."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.lj import LennardJones
+
+from aiida_insbench.jobs.analyse import run
+from aiida_insbench.jobs.program import run_stage
+from aiida_insbench.jobs.progress import Progress
+from aiida_insbench.science.errors import (
+    ComputationError,
+    DatasetError,
+    InputError,
+    JobFileError,
+    StructureError,
+)
+from aiida_insbench.science.frames import write_frames
+from aiida_insbench.science.phonons import calculate_force_constants, save_force_constants
+from aiida_insbench.science.sampling.frozen_phonon import frozen_phonon_frames
+from aiida_insbench.science.structures import atoms_to_dict
+from aiida_insbench.science.supercells import build_phonopy
+
+SCALES = {'p_0000': 1.0, 'p_1000': 0.985}
+
+
+def rutile(scale: float = 1.0) -> Atoms:
+    u = 0.304
+    sites = [
+        (0, 0, 0),
+        (0.5, 0.5, 0.5),
+        (u, u, 0),
+        (1 - u, 1 - u, 0),
+        (0.5 + u, 0.5 - u, 0.5),
+        (0.5 - u, 0.5 + u, 0.5),
+    ]
+    cell = np.diag([4.45, 4.45, 3.0]) * scale
+    return Atoms('Mg2H4', cell=cell, scaled_positions=sites, pbc=True)
+
+
+def forces_of(epsilon: float = 0.02) -> LennardJones:
+    return LennardJones(sigma=1.75, epsilon=epsilon, rc=4.0, smooth=True)
+
+
+def write_phonons(folder, name, *, epsilon=0.02, order=None, scales=SCALES, matrix=(1, 1, 2)):
+    files = {}
+    for label, scale in scales.items():
+        atoms = rutile(scale)
+        phonon = calculate_force_constants(
+            atoms=atoms if order is None else atoms[order],
+            calculator=forces_of(epsilon),
+            supercell_matrix=np.diag(matrix),
+        )
+        files[label] = f'{name}.{label}.yaml'
+        save_force_constants(phonon=phonon, path=folder / files[label])
+    return files
+
+
+def reference_frames(scales=SCALES) -> list[Atoms]:
+    frames = frozen_phonon_frames(structures={key: rutile(value) for key, value in scales.items()})
+    for frame in frames:
+        calculated = frame.copy()
+        calculated.calc = forces_of()
+        frame.arrays['REF_forces'] = calculated.get_forces()
+        frame.info['REF_energy'] = calculated.get_potential_energy()
+        frame.info['REF_stress'] = np.zeros(6)
+    return frames
+
+
+def make_job(folder, phonons, *, frames=None, **settings):
+    job = {'schema': 1, 'stage': 'analyse', 'phonons': phonons, 'settings': settings}
+    job['reference'] = None
+    if frames is not None:
+        (folder / 'reference.extxyz').write_text(write_frames(frames))
+        job['reference'] = 'reference.extxyz'
+        job['reference_structures'] = {
+            label: atoms_to_dict(rutile(scale)) for label, scale in SCALES.items()
+        }
+    return job
+
+
+def run_here(folder, job):
+    return run(job, folder, Progress(folder, 'analyse'))
+
+
+@pytest.fixture(scope='module')
+def analysed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('analyse')
+    shuffled = [3, 0, 5, 2, 1, 4]
+    phonons = {
+        'same': write_phonons(folder, 'same'),
+        'shuffled': write_phonons(folder, 'shuffled', order=shuffled),
+        'stiff': write_phonons(folder, 'stiff', epsilon=0.0242),
+    }
+    job = make_job(folder, phonons, frames=reference_frames())
+    (folder / 'job.json').write_text(json.dumps(job))
+    assert run_stage('analyse', folder / 'job.json') == 0
+    return json.loads((folder / 'result.json').read_text())['result']
+
+
+def test_unit_cell_frames_and_a_supercell_give_the_same_modes(analysed):
+    """Γ modes are periodic: frozen phonons of one cell know all that a supercell knows."""
+    block = analysed['potentials']['same']
+    assert block['rms_error_all_cm1'] == pytest.approx(0.0, abs=0.5)
+    assert sum(row['degeneracy'] for row in block['modes']) == 15
+    assert block['verdict']['passed'] is True
+    for row in block['modes']:
+        assert row['reference_overlap'] > 0.99
+        assert row['overlap'] > 0.95
+
+
+def test_order_of_atoms_does_not_matter(analysed):
+    same, shuffled = analysed['potentials']['same'], analysed['potentials']['shuffled']
+    for first, second in zip(same['modes'], shuffled['modes'], strict=True):
+        assert second['frequencies'] == pytest.approx(first['frequencies'], abs=1e-3)
+        assert second['participation'] == pytest.approx(first['participation'], abs=1e-4)
+        assert second['reference_overlap'] == pytest.approx(first['reference_overlap'], abs=1e-4)
+
+
+def test_forces_stronger_by_a_factor_give_frequencies_by_its_root(analysed):
+    """ω ∝ √ε for Lennard-Jones forces, so shifts too: 1.1 times DFT's with ε 1.21 times."""
+    for row in analysed['potentials']['stiff']['modes']:
+        for label, value in row['reference'].items():
+            assert row['frequencies'][label] == pytest.approx(1.1 * value, abs=0.5)
+
+
+def test_labels_and_irreps(analysed):
+    assert analysed['pressures'] == {'p_0000': 0.0, 'p_1000': 1.0}
+    rows = analysed['potentials']['same']['modes']
+    degenerate = [row['irrep'] for row in rows if row['degeneracy'] == 2]
+    assert sorted(degenerate) == ['Eg', 'Eu', 'Eu', 'Eu']
+    assert {row['irrep'] for row in rows if row['degeneracy'] == 1} >= {'A1g', 'A2g', 'B1g', 'B2g'}
+    assert len(analysed['reference']['modes']) == len(rows)
+
+
+def test_acoustic_modes_are_reported_apart(analysed):
+    acoustic = analysed['potentials']['same']['acoustic_cm1']
+    assert set(acoustic) == set(SCALES)
+    assert max(acoustic.values()) < 1.0
+
+
+def test_without_reference(tmp_path):
+    phonons = {'alone': write_phonons(tmp_path, 'alone', matrix=(1, 1, 1))}
+    result = run_here(tmp_path, make_job(tmp_path, phonons))
+    assert result['reference'] is None
+    assert result['potentials']['alone']['verdict']['passed'] is None
+    json.dumps(result, allow_nan=False)
+
+
+def test_settings_change_the_result(tmp_path):
+    phonons = {'alone': write_phonons(tmp_path, 'alone', matrix=(1, 1, 1))}
+    plain = run_here(tmp_path, make_job(tmp_path, phonons))
+    blunt = run_here(tmp_path, make_job(tmp_path, phonons, flat=1e4, imaginary=1e4))
+    directions = [row['direction'] for row in plain['potentials']['alone']['modes']]
+    assert set(directions) != {'flat'}
+    assert {row['direction'] for row in blunt['potentials']['alone']['modes']} == {'flat'}
+
+
+def test_nothing_to_analyse(tmp_path):
+    with pytest.raises(JobFileError, match='nothing to analyse'):
+        run_here(tmp_path, make_job(tmp_path, {}))
+
+
+def test_a_missing_file_and_a_missing_reference_are_named(tmp_path):
+    with pytest.raises(InputError, match=r'lost\.yaml'):
+        run_here(tmp_path, make_job(tmp_path, {'base': {'p_0000': 'lost.yaml'}}))
+    job = make_job(tmp_path, {'base': {'p_0000': 'lost.yaml'}})
+    with pytest.raises(JobFileError, match=r'nowhere\.extxyz'):
+        run_here(tmp_path, {**job, 'reference': 'nowhere.extxyz'})
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'message'),
+    [
+        (lambda frames: frames[1:], 'one is needed'),
+        (lambda frames: _every(frames, _move), 'not displaced from the reference structure'),
+        (lambda frames: reference_frames({'p_0000': 1.01}), 'do not have the cell'),
+        (lambda frames: _every(frames, _substitute), 'do not hold the atoms'),
+        (lambda frames: _retag(frames, 9.0), 'reference_structures'),
+    ],
+)
+def test_spoiled_reference_frames_are_refused(tmp_path, spoil, message):
+    phonons = {'same': {'p_0000': 'never-read.yaml'}}
+    job = make_job(tmp_path, phonons, frames=spoil(reference_frames()))
+    with pytest.raises(DatasetError, match=message):
+        run_here(tmp_path, job)
+
+
+def _every(frames, change):
+    for frame in frames:
+        change(frame)
+    return frames
+
+
+def _move(frame):
+    frame.positions += [0.05, 0.0, 0.0]
+
+
+def _substitute(frame):
+    frame.symbols[:2] = 'Ca'
+
+
+def _retag(frames, pressure):
+    for frame in frames:
+        frame.info['target_pressure'] = pressure
+    return frames
+
+
+def test_another_setting_of_the_axes_is_refused(tmp_path):
+    files = write_phonons(tmp_path, 'one', scales={'p_0000': 1.0}, matrix=(1, 1, 1))
+    turned = rutile()
+    turned.set_cell(turned.cell.array[[2, 0, 1]])
+    turned.set_scaled_positions(rutile().get_scaled_positions()[:, [2, 0, 1]])
+    phonon = calculate_force_constants(
+        atoms=turned, calculator=forces_of(), supercell_matrix=np.eye(3, dtype=int)
+    )
+    save_force_constants(phonon=phonon, path=tmp_path / 'two.yaml')
+    with pytest.raises(StructureError, match='one setting'):
+        run_here(tmp_path, make_job(tmp_path, {'one': files, 'two': {'p_0000': 'two.yaml'}}))
+
+
+def test_failures_say_where(tmp_path):
+    """Force constants that break the acoustic sum rule: the message names the pressure."""
+    files = write_phonons(tmp_path, 'one', scales={'p_0000': 1.0}, matrix=(1, 1, 1))
+    phonon = build_phonopy(atoms=rutile(), supercell_matrix=np.eye(3, dtype=int))
+    phonon.force_constants = np.einsum('ij,ab->ijab', np.diag(np.arange(1.0, 7.0)), np.eye(3))
+    save_force_constants(phonon=phonon, path=tmp_path / files['p_0000'])
+    with pytest.raises(ComputationError, match='p_0000'):
+        run_here(tmp_path, make_job(tmp_path, {'one': files}))
