@@ -80,9 +80,7 @@ class PhononsCalculation(InsbenchCalculation):
             'pressures': list(check_pressures(self.inputs.pressures.get_list())),
             'supercell_matrix': self.inputs.supercell_matrix.get_list(),
             'settings': self.inputs.settings.get_dict(),
-            'finished': {
-                label: atoms_to_dict(node.get_ase()) for label, node in finished.items()
-            },
+            'finished': {label: atoms_to_dict(node.get_ase()) for label, node in finished.items()},
         }
 
     def files_to_retrieve(self) -> list[Any]:

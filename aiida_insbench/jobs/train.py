@@ -49,8 +49,10 @@ _WORK = 'training'
 _POLL = 0.2  # s
 _PATIENCE = 5.0  # s between asking the child to end and ending it
 _LOG_LINES = 12
-#: glibc hands large blocks back to the system and fetches them again at every step; keeping them
-#: was measured to save 10 % of an epoch.
+#: Savings that change no number; see `aiida_insbench.jobs.mace_training`.
+_QUICK = True
+#: glibc hands large blocks back to the system and fetches them again at every step: some 800 page
+#: faults a step; keeping them was measured to save 10 % of it.
 _MEMORY = {
     'MALLOC_MMAP_THRESHOLD_': '1073741824',
     'MALLOC_TRIM_THRESHOLD_': '1073741824',
@@ -160,7 +162,7 @@ def _prepare(
         'batch_size': settings.values['batch_size'],
         'provenance': provenance,
         'parent': os.getpid(),
-        'quick': True,
+        'quick': _QUICK,
     }
     write_json(work / 'plan.json', plan)
 

@@ -19,7 +19,7 @@ from aiida_insbench.science.kpoints import commensurate_mesh
 
 
 def mesh_of_frame(frame: Atoms, unit_mesh: list[int]) -> tuple[int, int, int]:
-    """k mesh of a frame, commensurate with the unit cell's."""
+    """K mesh of a frame, commensurate with the unit cell's."""
     matrix = np.asarray(frame.info['supercell_matrix'], dtype=int).reshape(3, 3)
     return commensurate_mesh(
         unit_mesh=unit_mesh, supercell_matrix=matrix, cell=frame.cell.array

@@ -30,7 +30,10 @@ class RelaxWorkChain(WorkChain):
             help='Pressures in GPa; positive is compression.',
         )
         spec.input(
-            'kpoints_mesh', valid_type=List, validator=validate_mesh, help='k mesh of the unit cell.'
+            'kpoints_mesh',
+            valid_type=List,
+            validator=validate_mesh,
+            help='k mesh of the unit cell.',
         )
         spec.input(
             'settings',

@@ -1,0 +1,53 @@
+"""Commands of ``aiida-insbench``; each group is imported only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from aiida_insbench import __version__
+
+_COMMANDS = {
+    'demo': ('aiida_insbench.cli.demo:cmd_demo', 'One crystal, MgH2, through the whole chain.'),
+    'setup': ('aiida_insbench.cli.setup:cmd_setup', 'Computer, codes and pseudopotentials.'),
+    'launch': ('aiida_insbench.cli.launch:cmd_launch', 'Submit work to the daemon.'),
+    'status': ('aiida_insbench.cli.status:cmd_status', 'Live progress of a campaign.'),
+    'report': ('aiida_insbench.cli.report:cmd_report', 'Draw the report of a campaign.'),
+    'query': ('aiida_insbench.cli.query:cmd_query', 'Ask the provenance graph.'),
+    'doctor': ('aiida_insbench.cli.doctor:cmd_doctor', 'Find faults and say their remedy.'),
+}
+
+
+class LazyGroup(click.Group):
+    """Know the names and one-line helps of commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names, in the order of a first visit."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name][0].partition(':')
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, importing none."""
+        with formatter.section('Commands'):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(
+    'insbench', cls=LazyGroup, context_settings={'help_option_names': ['-h', '--help']}
+)
+@click.version_option(__version__, prog_name='aiida-insbench')
+def cmd_root(**_kwargs: Any) -> None:
+    """Judge machine-learned potentials by inelastic neutron scattering under pressure.
+
+    \b
+    Example: aiida-insbench demo run --folder .demo
+    """

@@ -1,0 +1,162 @@
+"""Is the daemon alive, and does it listen? Faults by name, with their remedy.
+
+A broker that was killed comes back on a new socket, but the workers never find it: processes stay
+``Created`` although everything looks green. A supervisor that was killed leaves orphaned workers.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+START_TIMEOUT = 60
+
+
+@dataclass(frozen=True)
+class DaemonHealth:
+    """What was found.
+
+    Attributes
+    ----------
+    running : bool
+        The supervisor runs.
+    workers : tuple of int
+        Process ids of this profile's workers.
+    subscribers : int or None
+        Workers the broker knows; None where the broker does not tell.
+    faults : tuple of str
+        What is wrong, each with its remedy; empty when all is well.
+    """
+
+    running: bool
+    workers: tuple[int, ...]
+    subscribers: int | None
+    faults: tuple[str, ...] = field(default=())
+
+
+def check_daemon() -> DaemonHealth:
+    """Look at the daemon of the loaded profile."""
+    from aiida.engine.daemon.client import get_daemon_client
+
+    running = get_daemon_client().is_daemon_running
+    workers = tuple(process.pid for process in own_processes('worker'))
+    subscribers = _subscribers() if running else None
+    faults = []
+    if not running and workers:
+        faults.append(
+            f'{len(workers)} daemon workers run without their supervisor (it was killed). '
+            'Remedy: `aiida-insbench doctor --mend`.'
+        )
+    elif not running:
+        faults.append('The daemon is stopped. Remedy: `verdi daemon start`.')
+    elif not workers:
+        faults.append('The daemon has no worker. Remedy: `verdi daemon restart`.')
+    elif subscribers == 0:
+        faults.append(
+            'The daemon is deaf: its broker knows no worker (the broker was killed and came back). '
+            'Remedy: `aiida-insbench doctor --mend`.'
+        )
+    return DaemonHealth(running, workers, subscribers, tuple(faults))
+
+
+def mend_daemon(workers: int) -> DaemonHealth:
+    """Stop what is left of this profile's daemon, and only of this profile's, and start it anew."""
+    _verdi('daemon', 'stop', check=False)
+    leftover = own_processes('worker') + own_processes('broker')
+    for process in leftover:
+        process.terminate()
+    _, alive = psutil.wait_procs(leftover, timeout=10)
+    for process in alive:
+        process.kill()
+    _verdi('daemon', 'start', str(workers))
+    return wait_until_listening()
+
+
+def ensure_daemon(workers: int) -> DaemonHealth:
+    """Start the daemon, or mend it; raise nothing, return what was found at the end."""
+    health = check_daemon()
+    if not health.running and not health.workers:
+        _verdi('daemon', 'start', str(workers))
+        return wait_until_listening()
+    if health.faults:
+        return mend_daemon(workers)
+    return health
+
+
+def wait_until_listening() -> DaemonHealth:
+    """Wait until the workers have subscribed, at most `START_TIMEOUT` seconds."""
+    deadline = time.monotonic() + START_TIMEOUT
+    health = check_daemon()
+    while health.faults and time.monotonic() < deadline:
+        time.sleep(0.5)
+        health = check_daemon()
+    return health
+
+
+def stop_daemon() -> None:
+    """Stop the daemon of the loaded profile."""
+    _verdi('daemon', 'stop', check=False)
+
+
+def own_processes(kind: str) -> list[psutil.Process]:
+    """Processes of the loaded profile's daemon: `kind` is ``worker`` or ``broker``.
+
+    Told apart from those of other profiles by profile name and ``AIIDA_PATH``.
+    """
+    from aiida.manage import get_config, get_manager
+
+    profile = get_manager().get_profile()
+    name = profile.name if profile else ''
+    own_path = Path(get_config().dirpath).resolve()
+    found = []
+    for process in psutil.process_iter(['cmdline']):
+        words = process.info['cmdline'] or []
+        if kind not in words or name not in words or not any('verdi' in w for w in words[:3]):
+            continue
+        if _aiida_path(process) == own_path:
+            found.append(process)
+    return found
+
+
+def _aiida_path(process: psutil.Process) -> Path | None:
+    try:
+        value = process.environ().get('AIIDA_PATH')
+    except psutil.Error:
+        return None
+    if not value:
+        return None
+    path = Path(value)
+    if path.name != '.aiida':
+        path = path / '.aiida'
+    return path.resolve()
+
+
+def _subscribers() -> int | None:
+    from aiida.manage import get_manager
+
+    broker = get_manager().get_broker()
+    probe = getattr(broker, 'probe_service_status', None)
+    if probe is None:
+        return None
+    count = probe().get('task_subscribers')
+    return None if count is None else int(count)
+
+
+def _verdi(*words: str, check: bool = True) -> None:
+    from aiida.manage import get_manager
+
+    profile = get_manager().get_profile()
+    command = [str(Path(sys.executable).with_name('verdi'))]
+    if profile is not None:
+        command += ['-p', profile.name]
+    environment = dict(os.environ)
+    environment['PATH'] = f'{Path(sys.executable).parent}:{environment.get("PATH", "")}'
+    subprocess.run(  # noqa: S603 - our own words only
+        [*command, *words], check=check, capture_output=True, env=environment
+    )

@@ -1,0 +1,74 @@
+"""``aiida-insbench launch``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from aiida.cmdline.params import options
+from aiida.cmdline.utils import decorators, echo
+
+
+@click.group('launch')
+def cmd_launch() -> None:
+    """Submit work to the daemon."""
+
+
+@cmd_launch.command('campaign')
+@click.option(
+    '--structure', type=click.Path(path_type=Path), required=True, help='CIF or what ASE reads.'
+)
+@click.option('--pressures', required=True, help='GPa, for example 0,1.5.')
+@options.CODES(required=False, help='pw.x and insbench-job, in this order.')
+@click.option('--pseudo-family', required=True, help='Label of an aiida-pseudo family.')
+@click.option(
+    '--cutoffs', nargs=2, type=float, required=True, help='Wave functions and density, Ry.'
+)
+@click.option('--protocol', type=click.Choice(['fast', 'balanced', 'stringent']))
+@click.option('--overrides', type=click.Path(exists=True, path_type=Path), help='YAML file.')
+@click.option('--seed', type=int, default=1, show_default=True)
+@click.option('--dry-run', is_flag=True, help='Check everything, submit nothing.')
+@decorators.with_dbenv()
+def cmd_campaign(  # type: ignore[no-untyped-def]
+    structure, pressures, codes, pseudo_family, cutoffs, protocol, overrides, seed, dry_run
+) -> None:
+    """From a crystal to spectra and judged potentials.
+
+    \b
+    Example: aiida-insbench launch campaign --structure hexane.cif --pressures 0,1.5
+             --pseudo-family SSSP/1.3/PBE/efficiency --cutoffs 50 400
+    """
+    from aiida.common.exceptions import NotExistent
+    from aiida.engine import submit
+    from aiida.orm import StructureData, load_code, load_group
+
+    from aiida_insbench.cli.health import check_daemon
+    from aiida_insbench.cli.preflight import read_structure
+    from aiida_insbench.cli.site import COMPUTER
+    from aiida_insbench.science.errors import InputError
+    from aiida_insbench.science.pressure import parse_pressures
+    from aiida_insbench.workflows.campaign import CampaignWorkChain
+
+    try:
+        crystal = StructureData(ase=read_structure(structure))
+        chosen = codes or [load_code(f'{name}@{COMPUTER}') for name in ('pw', 'insbench-job')]
+        builder = CampaignWorkChain.get_builder_from_protocol(
+            chosen[0],
+            chosen[1],
+            crystal,
+            parse_pressures(pressures),
+            pseudos=load_group(pseudo_family).get_pseudos(structure=crystal),
+            cutoffs=cutoffs,
+            protocol=protocol,
+            overrides=overrides,
+            seed=seed,
+        )
+    except (InputError, NotExistent, ValueError) as exc:
+        echo.echo_critical(str(exc))
+    for fault in check_daemon().faults:
+        echo.echo_warning(fault)
+    if dry_run:
+        echo.echo_success('The campaign can be submitted.')
+        return
+    node = submit(builder)
+    echo.echo_success(f'Submitted campaign {node.pk}; aiida-insbench status {node.pk} --watch')

@@ -1,0 +1,66 @@
+"""Checks before anything expensive starts."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from aiida_insbench.science.errors import InputError, StructureError, format_error
+from aiida_insbench.science.structures import check_crystal
+
+#: A demo campaign was seen to need 0.4 GB; the rest is for logs and the database.
+NEEDED_BYTES = 2 * 1024**3
+
+
+def check_disk(folder: str | Path, *, needed: int = NEEDED_BYTES) -> str:
+    """Free space at `folder`, as text.
+
+    Raises
+    ------
+    InputError
+        If there is less than `needed`.
+    """
+    place = Path(folder).resolve()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise InputError(
+            format_error(
+                f'{place} has {free / 1024**3:.1f} GB free.',
+                reason=f'A campaign needs {needed / 1024**3:.0f} GB.',
+                fix='Free some space or choose another folder.',
+            )
+        )
+    return f'{free / 1024**3:.0f} GB free'
+
+
+def read_structure(path: Path) -> Any:
+    """Read a crystal from any format ASE knows.
+
+    Returns
+    -------
+    Atoms
+        Checked to be a crystal.
+
+    Raises
+    ------
+    StructureError
+        If the file cannot be read or is no crystal.
+    """
+    import ase.io
+
+    if not path.is_file():
+        raise StructureError(f'{path}: no such file.')
+    try:
+        atoms = ase.io.read(path)
+    except Exception as exc:  # noqa: BLE001 - ASE's readers raise anything on a broken file
+        raise StructureError(
+            format_error(
+                f'{path} cannot be read as a structure: {type(exc).__name__}: {exc}.',
+                fix='Give a CIF, POSCAR, extended XYZ or another format of ASE.',
+            )
+        ) from exc
+    check_crystal(atoms, name=path.name)
+    return atoms

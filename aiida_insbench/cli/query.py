@@ -1,0 +1,40 @@
+"""``aiida-insbench query``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from aiida.cmdline.params import arguments
+from aiida.cmdline.utils import decorators, echo
+
+
+@click.group('query')
+def cmd_query() -> None:
+    """Ask the provenance graph."""
+
+
+@cmd_query.command('lineage')
+@arguments.NODE()
+@click.option(
+    '--format', 'form', type=click.Choice(['table', 'json']), default='table', show_default=True
+)
+@decorators.with_dbenv()
+def cmd_lineage(node, form) -> None:  # type: ignore[no-untyped-def]
+    """Every pw.x calculation behind NODE, with the frame it labelled.
+
+    \b
+    Example: aiida-insbench query lineage 4711
+    """
+    from aiida_insbench.queries import lineage
+
+    rows = lineage(node)
+    if form == 'json':
+        echo.echo(json.dumps([row.as_dict() for row in rows], indent=1))
+        return
+    echo.echo(f'{len(rows)} pw.x calculations behind {node.__class__.__name__}<{node.pk}>')
+    for row in rows:
+        echo.echo(
+            f'{row.pk:>7}  {row.formula:<10} {row.purpose:<28} {row.n_atoms:>4} atoms  '
+            f'{row.wall_time_seconds:8.1f} s  {row.energy_ev:14.6f} eV'
+        )

@@ -1,0 +1,180 @@
+"""The report's data, read from the graph: every number is a node's property or output."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aiida.orm import CalcJobNode, WorkChainNode
+
+from aiida_insbench.queries import pw_calculations_behind
+from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.pressure import pressure_labels
+
+_NAMES = {'base': 'base', 'finetuned': 'fine-tuned'}
+_NOTES = (
+    'Pressures are static: zero-point and thermal pressure are left out.',
+    'The reference is the Γ point of the unit cell by the same DFT that labelled the frames.',
+)
+
+
+def collect(campaign: WorkChainNode) -> dict[str, Any]:
+    """Gather what the report shows of a finished campaign.
+
+    Parameters
+    ----------
+    campaign : WorkChainNode
+        Of `CampaignWorkChain`, finished.
+
+    Returns
+    -------
+    dict
+        JSON-ready; the schema that `render_html`, `findings` and `spectra_csv` take.
+
+    Raises
+    ------
+    InputError
+        If the campaign has not finished well.
+    """
+    if not campaign.is_finished_ok:
+        raise InputError(
+            f'Campaign {campaign.pk} has not finished well '
+            f'({campaign.process_state.value}, exit status {campaign.exit_status}); '
+            'see `aiida-insbench status`.'
+        )
+    comparison = campaign.outputs.comparison.get_dict()
+    return {
+        'schema': 1,
+        'title': f'{_formula(campaign)} under pressure',
+        'generated': datetime.now(tz=UTC).isoformat(timespec='seconds'),
+        'campaign': {
+            'pk': campaign.pk,
+            'uuid': str(campaign.uuid),
+            'label': campaign.label,
+            'state': campaign.process_state.value,
+            'wall_time_s': (campaign.mtime - campaign.ctime).total_seconds(),
+        },
+        'crystal': _crystal(campaign),
+        'pressures': pressure_labels(campaign.inputs.pressures.get_list()),
+        'potentials': [
+            _potential(campaign, name, comparison)
+            for name in ('base', 'finetuned')
+            if name in campaign.outputs.potentials
+        ],
+        'reference': comparison.get('reference'),
+        'spectra': [_spectrum(node) for _, node in sorted(campaign.outputs.spectrum.items())],
+        'provenance': _provenance(campaign),
+        'notes': list(_NOTES),
+    }
+
+
+def _formula(campaign: WorkChainNode) -> str:
+    from ase.formula import Formula
+
+    symbols = str(campaign.inputs.structure.get_ase().symbols)
+    return str(Formula(symbols).reduce()[0].convert('metal'))
+
+
+def _crystal(campaign: WorkChainNode) -> dict[str, Any]:
+    modes = campaign.outputs.modes['finetuned']
+    first = modes[sorted(modes)[0]].get_dict()
+    return {
+        'formula': _formula(campaign),
+        'space_group': first['space_group']['after'],
+        'n_atoms': len(campaign.inputs.structure.sites),
+    }
+
+
+def _potential(campaign: WorkChainNode, name: str, comparison: dict[str, Any]) -> dict[str, Any]:
+    outputs = campaign.outputs
+    training = outputs.potentials[name].creator.inputs.dataset
+    relaxed = {}
+    if name in outputs.structure:
+        for label, structure in outputs.structure[name].items():
+            relaxed[label] = _relaxed(structure, outputs.modes[name][label].get_dict())
+    return {
+        'name': _NAMES[name],
+        'pk': outputs.potentials[name].pk,
+        'n_frames': training.n_frames,
+        'errors': outputs.evaluation.get_dict()['potentials'][name],
+        'comparison': comparison['potentials'].get(name),
+        'curve': outputs.training_curves[name].get_dict(),
+        'relaxed': relaxed,
+    }
+
+
+def _relaxed(structure: Any, modes: dict[str, Any]) -> dict[str, Any]:
+    a, b, c = structure.cell_lengths
+    return {
+        'a': a,
+        'b': b,
+        'c': c,
+        'volume': structure.get_cell_volume(),
+        'space_group': modes['space_group']['after'],
+        'residual_stress_gpa': modes['residual_stress_gpa'],
+        'minimum_frequency': modes['mesh']['minimum_frequency'],
+    }
+
+
+def _spectrum(node: Any) -> dict[str, Any]:
+    return {
+        'label': next(iter(pressure_labels([node.pressure]))),
+        'pressure': node.pressure,
+        'pk': node.pk,
+        'potential': 'fine-tuned',
+        'instrument': node.instrument,
+        'temperature': node.temperature,
+        'energy_transfer': node.energy_transfer.tolist(),
+        'total': node.total.tolist(),
+        'orders': {key: values.tolist() for key, values in node.components('order').items()},
+        'elements': {key: values.tolist() for key, values in node.components('element').items()},
+        'bands': node.details['bands'],
+    }
+
+
+def _provenance(campaign: WorkChainNode) -> dict[str, Any]:
+    spectrum = next(iter(campaign.outputs.spectrum.values()))
+    descendants = campaign.called_descendants
+    jobs = [node for node in descendants if isinstance(node, CalcJobNode)]
+    pw = [node for node in jobs if node.process_label == 'PwCalculation']
+    return {
+        'n_pw': len(pw),
+        'n_pw_failed': sum(1 for node in pw if not node.is_finished_ok),
+        'n_pw_cached': sum(1 for node in pw if node.base.caching.is_created_from_cache),
+        'n_pw_behind_spectrum': len(pw_calculations_behind(spectrum)),
+        'pw_core_seconds': sum(_core_seconds(node) for node in pw),
+        'n_processes': len(descendants) + 1,
+        'stages': _stages(campaign),
+        'versions': campaign.outputs.comparison.get_dict()['job']['versions'],
+        'dft_level': campaign.outputs.dataset.dft_level,
+        'nodes': {
+            name: f'{node.pk} ({node.uuid})'
+            for name, node in (
+                ('campaign', campaign),
+                ('training frames', campaign.outputs.dataset),
+                ('held-out frames', campaign.outputs.validation),
+                ('base potential', campaign.outputs.potentials['base']),
+                ('fine-tuned potential', campaign.outputs.potentials['finetuned']),
+                ('comparison', campaign.outputs.comparison),
+            )
+        },
+        'settings': campaign.inputs.ins.ins.parameters.get_dict(),
+    }
+
+
+def _core_seconds(node: CalcJobNode) -> float:
+    if 'output_parameters' not in node.outputs:
+        return 0.0
+    seconds = node.outputs.output_parameters.get_dict().get('wall_time_seconds', 0.0)
+    resources = node.get_option('resources') or {}
+    return float(seconds) * resources.get('num_mpiprocs_per_machine', 1)
+
+
+def _stages(campaign: WorkChainNode) -> list[dict[str, Any]]:
+    from aiida_insbench.report.stages import CampaignWatch
+
+    return [
+        {'name': stage.name, 'state': stage.state, 'seconds': stage.seconds, 'pk': stage.pk}
+        for stage in CampaignWatch(campaign).stages()
+        if stage.pk is not None
+    ]

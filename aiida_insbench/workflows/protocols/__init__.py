@@ -1,0 +1,1 @@
+"""Protocols: fast, balanced, stringent, as YAML, and the builders made from them."""

@@ -1,0 +1,282 @@
+"""Builder of a campaign from a protocol, for `CampaignWorkChain`."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from aiida.engine import ProcessBuilder
+from aiida.orm import AbstractCode, Bool, Dict, Int, List, Str, StructureData
+from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
+
+from aiida_insbench.science.errors import InputError, format_error
+from aiida_insbench.science.pressure import check_pressures
+
+_SLOTS = 'INSBENCH_SLOTS'
+
+
+class CampaignProtocol(ProtocolMixin):
+    """`get_builder_from_protocol` and `get_builder_restart` of a campaign."""
+
+    @classmethod
+    def get_protocol_filepath(cls) -> pathlib.Path:
+        """Path of the YAML file that holds the protocols."""
+        return pathlib.Path(__file__).with_name('campaign.yaml')
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        pw_code: AbstractCode,
+        job_code: AbstractCode,
+        structure: StructureData,
+        pressures: Sequence[float],
+        *,
+        pseudos: Mapping[str, Any],
+        cutoffs: tuple[float, float],
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        reference_pressures: Sequence[float] | None = None,
+        seed: int = 1,
+        training_threads: int = 1,
+        relaxation_ranks: int = 1,
+    ) -> ProcessBuilder:
+        """Fill a builder.
+
+        Parameters
+        ----------
+        pw_code, job_code : AbstractCode
+            pw.x, and ``insbench-job``.
+        structure : StructureData
+            The crystal.
+        pressures : sequence of float
+            In GPa; positive is compression.
+        pseudos : mapping
+            Element to pseudopotential node.
+        cutoffs : tuple of two floats
+            Plane-wave cutoffs of wave functions and charge density, Ry.
+        protocol : {'fast', 'balanced', 'stringent'}
+            How much effort.
+        overrides : dict, optional
+            Laid over the protocol; same keys as the YAML file.
+        reference_pressures : sequence of float, optional
+            Pressures (GPa) of the DFT reference; by default the first and the last. Empty: none.
+        seed : int
+            From which the seeds of sampling, splitting and training are derived.
+        training_threads : int
+            Threads of each training.
+        relaxation_ranks : int
+            MPI ranks of the first relaxation, on which everything waits.
+
+        Returns
+        -------
+        ProcessBuilder
+            Ready to submit.
+
+        Raises
+        ------
+        InputError
+            If an element has no pseudopotential, or a pressure is not one.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        pressures = check_pressures(pressures)
+        _check_pseudos(structure, pseudos)
+        parts = _Parts(
+            inputs=inputs,
+            structure=structure,
+            pw=_pw_inputs(pw_code, inputs, pseudos, cutoffs),
+            job_code=job_code,
+            seed=seed,
+        )
+        builder = cls.get_builder()  # type: ignore[attr-defined]
+        builder.structure = structure
+        builder.pressures = List(list(pressures))
+        builder.relax = parts.relax([pressures[0]], ranks=relaxation_ranks)
+        builder.first_round = parts.round('first_round', pressures, offset=0)
+        builder.base_training = parts.training('base_training', training_threads)
+        builder.second_round = parts.round('second_round', pressures, offset=1)
+        builder.fine_tuning = parts.training('fine_tuning', training_threads)
+        if reference_pressures is None:
+            reference_pressures = sorted({pressures[0], pressures[-1]})
+        if len(reference_pressures):
+            builder.reference = parts.reference(check_pressures(reference_pressures))
+        builder.phonons = parts.phonons()
+        builder.ins = {'ins': {'code': job_code, 'parameters': Dict(inputs['ins'])}}
+        builder.evaluate = {'evaluate': {'code': job_code}}
+        builder.analyse = {'analyse': {'code': job_code, 'settings': Dict({})}}
+        return builder
+
+    @classmethod
+    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
+        """Builder with the inputs of an earlier campaign; with caching on, nothing runs twice."""
+        builder: ProcessBuilder = node.get_builder_restart()
+        return builder
+
+
+class _Parts:
+    """Inputs of the sub processes, from one set of protocol inputs."""
+
+    def __init__(
+        self,
+        *,
+        inputs: dict[str, Any],
+        structure: StructureData,
+        pw: dict[str, Any],
+        job_code: AbstractCode,
+        seed: int,
+    ) -> None:
+        self.inputs = inputs
+        self.structure = structure
+        self.pw = pw
+        self.job_code = job_code
+        self.seed = seed
+        self.mesh = List(
+            inputs['kpoints_mesh'] or _mesh(structure, float(inputs['kpoints_distance']))
+        )
+
+    def relax(self, pressures: Sequence[float], *, ranks: int = 1) -> dict[str, Any]:
+        pw = {**self.pw, 'pw': {**self.pw['pw']}}
+        if ranks > 1:
+            pw['pw']['metadata'] = {'options': _pw_options(ranks)}
+            pw['pw']['parallelization'] = Dict({'npool': ranks})
+        return {
+            'pressures': List(list(pressures)),
+            'kpoints_mesh': self.mesh,
+            'settings': Dict(self.inputs['relax']),
+            'pw_base': pw,
+        }
+
+    def label(self) -> dict[str, Any]:
+        return {'kpoints_mesh': self.mesh, 'pw_base': self.pw}
+
+    def round(self, name: str, pressures: Sequence[float], *, offset: int) -> dict[str, Any]:
+        chosen = self.inputs[name]
+        settings = dict(chosen['settings'])
+        if 'rattle' in settings:
+            settings['rattle'] = _rattle(settings['rattle'], self.structure)
+        margin = chosen.get('pressure_margin')
+        if margin:
+            pressures = _with_margin(pressures, float(margin))
+        sample = {
+            'code': self.job_code,
+            'pressures': List(list(pressures)),
+            'seed': Int(1000 * self.seed + offset),
+            'cells': List(_cells(chosen['cells'], int(chosen['frames']))),
+            'settings': Dict(settings),
+        }
+        return {
+            'sample': {'sample': sample},
+            'label': self.label(),
+            'validation_frames': Int(chosen['validation_frames']),
+            'split_seed': Int(1000 * self.seed + 100 + offset),
+        }
+
+    def training(self, name: str, threads: int) -> dict[str, Any]:
+        options = {
+            'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1},
+            'environment_variables': {'OMP_NUM_THREADS': str(threads), _SLOTS: str(threads)},
+        }
+        train = {
+            'code': self.job_code,
+            'settings': Dict({**self.inputs['training'], **self.inputs[name]}),
+            'metadata': {'options': options},
+        }
+        return {'training': {'train': train}, 'seeds': List([self.seed])}
+
+    def reference(self, pressures: Sequence[float]) -> dict[str, Any]:
+        return {
+            'relax': self.relax(pressures),
+            'sample': {
+                'sample': {'code': self.job_code, 'settings': Dict(self.inputs['reference'])}
+            },
+            'label': self.label(),
+        }
+
+    def phonons(self) -> dict[str, Any]:
+        settings = dict(self.inputs['phonons'])
+        distance = float(settings.pop('minimum_image_distance'))
+        supercell = settings.pop('supercell_matrix', None) or _supercell(self.structure, distance)
+        return {
+            'phonons': {
+                'code': self.job_code,
+                'supercell_matrix': List(supercell),
+                'settings': Dict(settings),
+            }
+        }
+
+
+def _pw_inputs(
+    code: AbstractCode,
+    inputs: dict[str, Any],
+    pseudos: Mapping[str, Any],
+    cutoffs: tuple[float, float],
+) -> dict[str, Any]:
+    parameters = {key: dict(values) for key, values in inputs['pw'].items()}
+    parameters['SYSTEM'].update({'ecutwfc': cutoffs[0], 'ecutrho': cutoffs[1]})
+    return {
+        'clean_workdir': Bool(inputs['clean_workdir']),
+        'on_unhandled_failure': Str('restart_once'),
+        'pw': {
+            'code': code,
+            'parameters': Dict(parameters),
+            'pseudos': dict(pseudos),
+            'metadata': {'options': _pw_options(1)},
+        },
+    }
+
+
+def _pw_options(ranks: int) -> dict[str, Any]:
+    return {
+        'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': ranks},
+        'withmpi': ranks > 1,
+        'environment_variables': {'OMP_NUM_THREADS': '1', _SLOTS: str(ranks)},
+    }
+
+
+def _check_pseudos(structure: StructureData, pseudos: Mapping[str, Any]) -> None:
+    lacking = sorted(structure.get_symbols_set() - set(pseudos))
+    if lacking:
+        raise InputError(
+            format_error(
+                f'No pseudopotential for {", ".join(lacking)}.',
+                fix='Install a family that has them (aiida-pseudo install) and name it.',
+            )
+        )
+
+
+def _mesh(structure: StructureData, distance: float) -> list[int]:
+    reciprocal = 2 * np.pi * np.linalg.norm(structure.get_ase().cell.reciprocal().array, axis=1)
+    return [max(1, math.ceil(length / distance - 1e-9)) for length in reciprocal]
+
+
+def _supercell(structure: StructureData, distance: float) -> list[list[int]]:
+    cell = structure.get_ase().cell
+    heights = cell.volume / np.array([np.linalg.norm(np.cross(cell[i - 2], cell[i - 1]))
+                                      for i in range(3)])  # fmt: skip
+    return np.diag([max(1, math.ceil(distance / height - 1e-9)) for height in heights]).tolist()
+
+
+def _cells(cells: Sequence[dict[str, Any]], frames: int) -> list[dict[str, Any]]:
+    """Share `frames` out by largest remainders, so that their sum is exact."""
+    shares = np.array([cell['share'] for cell in cells], dtype=float)
+    ideal = frames * shares / shares.sum()
+    counts = np.floor(ideal).astype(int)
+    for index in np.argsort(counts - ideal, kind='stable')[: frames - counts.sum()]:
+        counts[index] += 1
+    return [
+        {'supercell_matrix': cell['supercell_matrix'], 'count': int(count)}
+        for cell, count in zip(cells, counts, strict=True)
+        if count
+    ]
+
+
+def _rattle(rattle: Mapping[str, Any], structure: StructureData) -> dict[str, Any]:
+    default = rattle['default']
+    return {symbol: rattle.get(symbol, default) for symbol in sorted(structure.get_symbols_set())}
+
+
+def _with_margin(pressures: Sequence[float], margin: float) -> list[float]:
+    top = round(max(pressures) * margin, 3)
+    return [*pressures, top] if top > max(pressures) + 1e-3 else list(pressures)

@@ -1,0 +1,122 @@
+"""Metadata agree with each other and with the code."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+from importlib.metadata import distribution
+
+import pytest
+
+ALLOWED = {
+    '.ci',
+    '.github',
+    '.gitignore',
+    '.pre-commit-config.yaml',
+    'CHANGELOG.md',
+    'CONTRIBUTING.md',
+    'LICENSE',
+    'Makefile',
+    'README.md',
+    'aiida_insbench',
+    'benchmarks.json',
+    'docs',
+    'examples',
+    'pyproject.toml',
+    'setup.json',
+    'tests',
+}
+ENTRY_POINTS = sorted(
+    distribution('aiida-insbench').entry_points, key=lambda entry: (entry.group, entry.name)
+)
+PROCESSES = [
+    entry for entry in ENTRY_POINTS if entry.group in ('aiida.calculations', 'aiida.workflows')
+]
+
+
+def entry_point_id(entry):
+    return f'{entry.group}:{entry.name}'
+
+
+@pytest.fixture(scope='module')
+def maker(repository):
+    spec = importlib.util.spec_from_file_location(
+        'make_setup_json', repository / 'docs' / 'make_setup_json.py'
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_setup_json_is_in_step_with_pyproject(repository, maker):
+    written = (repository / 'setup.json').read_text(encoding='utf-8')
+    assert written == maker.setup_json_text(), 'run: python docs/make_setup_json.py'
+
+
+def test_setup_json_knows_the_entry_points(repository):
+    """The form the AiiDA registry reads: lists of 'name = module:attribute'."""
+    listed = json.loads((repository / 'setup.json').read_text(encoding='utf-8'))['entry_points']
+    assert (
+        'insbench.ins = aiida_insbench.calculations.ins:InsCalculation'
+        in (listed['aiida.calculations'])
+    )
+    assert {f'{e.group}: {e.name} = {e.value}' for e in ENTRY_POINTS} == {
+        f'{group}: {line}' for group, lines in listed.items() for line in lines
+    }, 'the installed package is older than pyproject.toml: make env'
+
+
+def test_version_is_that_of_the_package(maker):
+    import aiida_insbench
+
+    assert maker.read_version() == aiida_insbench.__version__
+
+
+@pytest.mark.parametrize('entry', ENTRY_POINTS, ids=entry_point_id)
+def test_entry_point_loads(entry):
+    assert callable(entry.load())
+
+
+@pytest.mark.parametrize(
+    'entry', [e for e in ENTRY_POINTS if e.name.startswith('insbench')], ids=entry_point_id
+)
+def test_entry_point_is_documented(repository, entry):
+    page = repository / 'docs' / 'reference' / 'entry_points.md'
+    assert f'`{entry.name}`' in page.read_text(encoding='utf-8')
+
+
+@pytest.mark.parametrize('entry', PROCESSES, ids=entry_point_id)
+def test_inputs_and_outputs_explain_themselves(entry):
+    """Every port declared by this package has a help text."""
+    spec = entry.load().spec()
+    own = [
+        (name, port)
+        for ports in (spec.inputs, spec.outputs)
+        for name, port in ports.items()
+        if name not in ('metadata', 'monitors', 'remote_folder', 'retrieved', 'remote_stash')
+    ]
+    assert own
+    silent = [name for name, port in own if not hasattr(port, 'items') and not port.help]
+    assert not silent
+
+
+@pytest.mark.parametrize('entry', PROCESSES, ids=entry_point_id)
+def test_exit_codes_are_documented(repository, entry):
+    """Every exit code of this package's own stands on the page with its process."""
+    page = (repository / 'docs' / 'reference' / 'exit_codes.md').read_text(encoding='utf-8')
+    rows = set(re.findall(r'^\| (\d+) \| `(\w+)` \|', page, flags=re.MULTILINE))
+    assert f'`{entry.name}`' in page
+    codes = entry.load().spec().exit_codes
+    missing = {
+        (str(code.status), name) for name, code in codes.items() if code.status >= 200
+    } - rows
+    assert not missing
+
+
+def test_top_level_holds_nothing_else(repository):
+    if not (repository / '.git').exists() or shutil.which('git') is None:
+        pytest.skip('not a git checkout')
+    listing = subprocess.run(
+        ['git', '-C', str(repository), 'ls-files'], capture_output=True, text=True, check=True
+    )
+    assert {line.partition('/')[0] for line in listing.stdout.splitlines()} <= ALLOWED
