@@ -1,6 +1,8 @@
-"""Metadata agree with each other and with the code."""
+"""Metadata and documentation agree with each other and with the code."""
 
+import ast
 import importlib.util
+import inspect
 import json
 import re
 import shutil
@@ -111,6 +113,30 @@ def test_exit_codes_are_documented(repository, entry):
         (str(code.status), name) for name, code in codes.items() if code.status >= 200
     } - rows
     assert not missing
+
+
+@pytest.mark.parametrize('page', ['README.md', 'docs/howto/own_crystal.md', 'docs/howto/query.md'])
+def test_examples_import_what_exists(repository, page):
+    text = (repository / page).read_text(encoding='utf-8')
+    examples = re.findall(r'^```python\n(.*?)^```', text, flags=re.MULTILINE | re.DOTALL)
+    assert examples
+    for example in examples:
+        for statement in ast.parse(example).body:
+            if isinstance(statement, ast.ImportFrom):
+                module = importlib.import_module(statement.module)
+                assert [a.name for a in statement.names if not hasattr(module, a.name)] == []
+
+
+@pytest.mark.parametrize('page', ['README.md', 'docs/howto/own_crystal.md'])
+def test_example_of_a_campaign_names_its_arguments(repository, page):
+    from aiida_insbench.workflows.campaign import CampaignWorkChain
+
+    text = (repository / page).read_text(encoding='utf-8')
+    call = text.partition('CampaignWorkChain.get_builder_from_protocol')[2].partition('\n)')[0]
+    named = set(re.findall(r'^    (\w+)=', call, flags=re.MULTILINE))
+    known = inspect.signature(CampaignWorkChain.get_builder_from_protocol).parameters
+    required = {name for name, one in known.items() if one.default is inspect.Parameter.empty}
+    assert required <= named <= set(known)
 
 
 def test_top_level_holds_nothing_else(repository):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ToContext, WorkChain
-from aiida.orm import Dict, Float, List, StructureData
+from aiida.engine import ExitCode, ToContext, WorkChain, while_
+from aiida.orm import Dict, Float, Int, List, StructureData
 from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
 
 from aiida_insbench.calculations.sample import validate_pressures
@@ -15,8 +15,17 @@ from aiida_insbench.workflows.frames import relax_parameters, unit_cell_kpoints
 from aiida_insbench.workflows.label import PW_EXCLUDED, validate_mesh
 
 
+#: PwBaseWorkChain: converged, but the last SCF, with plane waves for the new cell, is not.
+BASIS_CHANGED = 501
+
+
 class RelaxWorkChain(WorkChain):
-    """Cell and positions by pw.x at each pressure, every pressure from the given structure."""
+    """Cell and positions by pw.x at each pressure, every pressure from the given structure.
+
+    pw.x keeps the plane waves of the cell it started from. Where the final SCF, with those of the
+    new cell, breaks the thresholds (`BASIS_CHANGED`), it starts again from the new cell, until the
+    volume stays.
+    """
 
     @classmethod
     def define(cls, spec: Any) -> None:
@@ -41,11 +50,22 @@ class RelaxWorkChain(WorkChain):
             default=lambda: Dict({}),
             help='pw.x namelists laid over `pw_base.pw.parameters`, for example convergence.',
         )
+        spec.input(
+            'volume_convergence',
+            valid_type=Float,
+            default=lambda: Float(0.002),
+            help='Relative change of volume in one run below which no further run is started.',
+        )
+        spec.input(
+            'max_runs', valid_type=Int, default=lambda: Int(5), help='Runs per pressure at most.'
+        )
         spec.expose_inputs(PwBaseWorkChain, namespace='pw_base', exclude=PW_EXCLUDED)
         spec.outline(
             cls.setup,
-            cls.run_relaxations,
-            cls.inspect_relaxations,
+            while_(cls.should_run_relaxations)(
+                cls.run_relaxations,
+                cls.inspect_relaxations,
+            ),
             cls.results,
         )
         spec.output_namespace(
@@ -57,44 +77,61 @@ class RelaxWorkChain(WorkChain):
         spec.exit_code(
             411,
             'ERROR_RELAXATION_FAILED',
-            message='{failed} of {total} relaxations failed; first: {first}',
+            message='The relaxation at {pressure} failed in run {runs}: {reason}',
         )
 
     def setup(self) -> None:
-        """Label the pressures."""
-        self.ctx.labels = pressure_labels(self.inputs.pressures.get_list())
+        """Label the pressures; all start from the given structure."""
+        self.ctx.pressures = pressure_labels(self.inputs.pressures.get_list())
+        self.ctx.kpoints = unit_cell_kpoints(self.inputs.kpoints_mesh)
+        self.ctx.open = dict.fromkeys(self.ctx.pressures, self.inputs.structure)
+        self.ctx.runs = 0
+
+    def should_run_relaxations(self) -> bool:
+        """Whether a pressure is still open."""
+        return bool(self.ctx.open)
 
     def run_relaxations(self) -> ToContext:
-        """Submit one relaxation per pressure."""
+        """Submit one relaxation per open pressure."""
+        self.ctx.runs += 1
         running = {}
-        kpoints = unit_cell_kpoints(self.inputs.kpoints_mesh)
-        for label, pressure in self.ctx.labels.items():
+        for label, structure in self.ctx.open.items():
             inputs = AttributeDict(self.exposed_inputs(PwBaseWorkChain, namespace='pw_base'))
-            inputs.pw.structure = self.inputs.structure
+            inputs.pw.structure = structure
             inputs.pw.parameters = relax_parameters(
-                inputs.pw.parameters, self.inputs.settings, Float(pressure)
+                inputs.pw.parameters, self.inputs.settings, Float(self.ctx.pressures[label])
             )
-            inputs.kpoints = kpoints
-            inputs.metadata.call_link_label = label
+            inputs.kpoints = self.ctx.kpoints
+            inputs.metadata.call_link_label = f'{label}_run_{self.ctx.runs}'
             running[label] = self.submit(PwBaseWorkChain, **inputs)
         return ToContext(**running)
 
     def inspect_relaxations(self) -> ExitCode | None:
-        """Every pressure is needed."""
-        nodes = [self.ctx[label] for label in self.ctx.labels]
-        failed = [node for node in nodes if not node.is_finished_ok]
-        if failed:
-            first = failed[0]
-            return self.exit_codes.ERROR_RELAXATION_FAILED.format(
-                failed=len(failed),
-                total=len(nodes),
-                first=f'{first.process_label}<{first.pk}> [{first.exit_status}] '
-                f'{first.exit_message}',
-            )
+        """Close the pressures whose cell stays; go on with the others from where they are."""
+        still_open = {}
+        for label, before in self.ctx.open.items():
+            node = self.ctx[label]
+            if not node.is_finished_ok and node.exit_status != BASIS_CHANGED:
+                return self._failed(label, node)
+            after = node.outputs.output_structure
+            change = abs(after.get_cell_volume() / before.get_cell_volume() - 1)
+            if not node.is_finished_ok and change > self.inputs.volume_convergence.value:
+                still_open[label] = after
+        self.ctx.open = still_open
+        if still_open and self.ctx.runs >= self.inputs.max_runs.value:
+            label = next(iter(still_open))
+            return self._failed(label, self.ctx[label])
         return None
 
     def results(self) -> None:
         """Attach relaxed structures."""
-        for label in self.ctx.labels:
+        for label in self.ctx.pressures:
             self.out(f'structure.{label}', self.ctx[label].outputs.output_structure)
             self.out(f'parameters.{label}', self.ctx[label].outputs.output_parameters)
+
+    def _failed(self, label: str, node: Any) -> ExitCode:
+        return self.exit_codes.ERROR_RELAXATION_FAILED.format(
+            pressure=f'{self.ctx.pressures[label]} GPa',
+            runs=self.ctx.runs,
+            reason=f'{node.process_label}<{node.pk}> [{node.exit_status}] {node.exit_message}',
+        )

@@ -103,9 +103,9 @@ class CampaignProtocol(ProtocolMixin):
         if len(reference_pressures):
             builder.reference = parts.reference(check_pressures(reference_pressures))
         builder.phonons = parts.phonons()
-        builder.ins = {'ins': {'code': job_code, 'parameters': Dict(inputs['ins'])}}
-        builder.evaluate = {'evaluate': {'code': job_code}}
-        builder.analyse = {'analyse': {'code': job_code, 'settings': Dict({})}}
+        builder.ins = {'ins': {**parts.job(), 'parameters': Dict(inputs['ins'])}}
+        builder.evaluate = {'evaluate': parts.job()}
+        builder.analyse = {'analyse': {**parts.job(), 'settings': Dict({})}}
         return builder
 
     @classmethod
@@ -136,6 +136,9 @@ class _Parts:
             inputs['kpoints_mesh'] or _mesh(structure, float(inputs['kpoints_distance']))
         )
 
+    def job(self) -> dict[str, Any]:
+        return {'code': self.job_code, 'metadata': _job_metadata(1)}
+
     def relax(self, pressures: Sequence[float], *, ranks: int = 1) -> dict[str, Any]:
         pw = {**self.pw, 'pw': {**self.pw['pw']}}
         if ranks > 1:
@@ -160,7 +163,7 @@ class _Parts:
         if margin:
             pressures = _with_margin(pressures, float(margin))
         sample = {
-            'code': self.job_code,
+            **self.job(),
             'pressures': List(list(pressures)),
             'seed': Int(1000 * self.seed + offset),
             'cells': List(_cells(chosen['cells'], int(chosen['frames']))),
@@ -174,14 +177,10 @@ class _Parts:
         }
 
     def training(self, name: str, threads: int) -> dict[str, Any]:
-        options = {
-            'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1},
-            'environment_variables': {'OMP_NUM_THREADS': str(threads), _SLOTS: str(threads)},
-        }
         train = {
             'code': self.job_code,
             'settings': Dict({**self.inputs['training'], **self.inputs[name]}),
-            'metadata': {'options': options},
+            'metadata': _job_metadata(threads),
         }
         return {'training': {'train': train}, 'seeds': List([self.seed])}
 
@@ -189,7 +188,7 @@ class _Parts:
         return {
             'relax': self.relax(pressures),
             'sample': {
-                'sample': {'code': self.job_code, 'settings': Dict(self.inputs['reference'])}
+                'sample': {**self.job(), 'settings': Dict(self.inputs['reference'])}
             },
             'label': self.label(),
         }
@@ -200,7 +199,7 @@ class _Parts:
         supercell = settings.pop('supercell_matrix', None) or _supercell(self.structure, distance)
         return {
             'phonons': {
-                'code': self.job_code,
+                **self.job(),
                 'supercell_matrix': List(supercell),
                 'settings': Dict(settings),
             }
@@ -232,6 +231,15 @@ def _pw_options(ranks: int) -> dict[str, Any]:
         'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': ranks},
         'withmpi': ranks > 1,
         'environment_variables': {'OMP_NUM_THREADS': '1', _SLOTS: str(ranks)},
+    }
+
+
+def _job_metadata(threads: int) -> dict[str, Any]:
+    return {
+        'options': {
+            'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1},
+            'environment_variables': {'OMP_NUM_THREADS': str(threads), _SLOTS: str(threads)},
+        }
     }
 
 
