@@ -1,4 +1,4 @@
-"""What all CalcJobs on ``insbench-job STAGE job.json`` share: job file, command line, exit codes."""
+"""What all CalcJobs on ``insbench-job STAGE job.json`` share: job file, command, exit codes."""
 
 from __future__ import annotations
 

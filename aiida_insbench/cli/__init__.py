@@ -23,11 +23,11 @@ _COMMANDS = {
 class LazyGroup(click.Group):
     """Know the names and one-line helps of commands without importing them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         """Names, in the order of a first visit."""
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
         if cmd_name not in _COMMANDS:
             return None
@@ -35,18 +35,16 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, importing none."""
         with formatter.section('Commands'):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
 
-@click.group(
-    'insbench', cls=LazyGroup, context_settings={'help_option_names': ['-h', '--help']}
-)
+@click.group('insbench', cls=LazyGroup, context_settings={'help_option_names': ['-h', '--help']})
 @click.version_option(__version__, prog_name='aiida-insbench')
 def cmd_root(**_kwargs: Any) -> None:
-    """Judge machine-learned potentials by inelastic neutron scattering under pressure.
+    r"""Judge machine-learned potentials by inelastic neutron scattering under pressure.
 
     \b
     Example: aiida-insbench demo run --folder .demo

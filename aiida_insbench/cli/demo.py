@@ -36,7 +36,7 @@ def cmd_demo() -> None:
 @click.option('--workers', type=click.IntRange(1, 16), default=2, show_default=True)
 @click.option('--again', is_flag=True, help='Submit a new campaign even if one has finished.')
 def cmd_run(folder: Path, **options: Any) -> None:
-    """Run the demo, or go on with it, or show its result.
+    r"""Run the demo, or go on with it, or show its result.
 
     \b
     Example: aiida-insbench demo run --pressures 0,2

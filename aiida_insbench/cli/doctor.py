@@ -13,7 +13,7 @@ from aiida.cmdline.utils import decorators, echo
 @click.option('--workers', type=click.IntRange(1, 64), default=2, show_default=True)
 @decorators.with_dbenv()
 def cmd_doctor(mend, workers) -> None:  # type: ignore[no-untyped-def]
-    """Check programs, disk and daemon; say the remedy of each fault.
+    r"""Check programs, disk and daemon; say the remedy of each fault.
 
     \b
     Example: aiida-insbench doctor --mend

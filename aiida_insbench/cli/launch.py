@@ -32,7 +32,7 @@ def cmd_launch() -> None:
 def cmd_campaign(  # type: ignore[no-untyped-def]
     structure, pressures, codes, pseudo_family, cutoffs, protocol, overrides, seed, dry_run
 ) -> None:
-    """From a crystal to spectra and judged potentials.
+    r"""From a crystal to spectra and judged potentials.
 
     \b
     Example: aiida-insbench launch campaign --structure hexane.cif --pressures 0,1.5

@@ -55,7 +55,7 @@ def read_structure(path: Path) -> Any:
         raise StructureError(f'{path}: no such file.')
     try:
         atoms = ase.io.read(path)
-    except Exception as exc:  # noqa: BLE001 - ASE's readers raise anything on a broken file
+    except Exception as exc:
         raise StructureError(
             format_error(
                 f'{path} cannot be read as a structure: {type(exc).__name__}: {exc}.',

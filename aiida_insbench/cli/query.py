@@ -21,7 +21,7 @@ def cmd_query() -> None:
 )
 @decorators.with_dbenv()
 def cmd_lineage(node, form) -> None:  # type: ignore[no-untyped-def]
-    """Every pw.x calculation behind NODE, with the frame it labelled.
+    r"""Every pw.x calculation behind NODE, with the frame it labelled.
 
     \b
     Example: aiida-insbench query lineage 4711

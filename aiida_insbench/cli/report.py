@@ -16,7 +16,7 @@ from aiida.cmdline.utils import decorators, echo
 )
 @decorators.with_dbenv()
 def cmd_report(process, folder) -> None:  # type: ignore[no-untyped-def]
-    """Draw the report of the finished campaign PROCESS into FOLDER.
+    r"""Draw the report of the finished campaign PROCESS into FOLDER.
 
     \b
     Example: aiida-insbench report 123 --folder results

@@ -18,7 +18,7 @@ from aiida.cmdline.utils import decorators, echo
 @click.option('--slots', type=click.IntRange(min=1), help='Jobs at once; default one per core.')
 @decorators.with_dbenv()
 def cmd_setup(work, slots) -> None:  # type: ignore[no-untyped-def]
-    """Make the computer insbench-local and the codes pw and insbench-job on it.
+    r"""Make the computer insbench-local and the codes pw and insbench-job on it.
 
     \b
     Example: aiida-insbench setup --work ~/insbench-work

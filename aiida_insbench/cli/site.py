@@ -93,9 +93,7 @@ def prepare_codes(computer: Any) -> tuple[Any, Any]:
         pw_environment = (
             'export OMPI_ALLOW_RUN_AS_ROOT=1\nexport OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\n'
         )
-    pw = _prepare_code(
-        computer, 'pw', find_pw(), 'quantumespresso.pw', prepend_text=pw_environment
-    )
+    pw = _prepare_code(computer, 'pw', find_pw(), 'quantumespresso.pw', prepend_text=pw_environment)
     job = _prepare_code(computer, 'insbench-job', find_job_program(), 'insbench.phonons')
     return pw, job
 
@@ -131,7 +129,9 @@ def find_job_program() -> str:
     beside = Path(sys.executable).with_name('insbench-job')
     path = str(beside) if beside.exists() else shutil.which('insbench-job')
     if path is None:
-        raise InputError('insbench-job was not found; install the package: pip install aiida-insbench.')
+        raise InputError(
+            'insbench-job was not found; install the package: pip install aiida-insbench.'
+        )
     return path
 
 

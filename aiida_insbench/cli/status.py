@@ -17,7 +17,7 @@ from aiida.cmdline.utils import decorators, echo
 @click.option('--interval', type=click.FloatRange(min=1), default=5.0, show_default=True)
 @decorators.with_dbenv()
 def cmd_status(process, watch, interval) -> None:  # type: ignore[no-untyped-def]
-    """Progress of every stage of the campaign PROCESS, and the health of the daemon.
+    r"""Progress of every stage of the campaign PROCESS, and the health of the daemon.
 
     \b
     Example: aiida-insbench status 123 --watch

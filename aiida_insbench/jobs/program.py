@@ -117,9 +117,7 @@ def versions() -> dict[str, str]:
 
 
 def _fail(folder: Path, exc: BaseException, code: int) -> int:
-    write_json(
-        folder / ERROR_FILE, {'type': type(exc).__name__, 'message': str(exc), 'code': code}
-    )
+    write_json(folder / ERROR_FILE, {'type': type(exc).__name__, 'message': str(exc), 'code': code})
     sys.stderr.write(f'insbench-job: {type(exc).__name__}: {exc}\n')
     return code
 

@@ -59,9 +59,7 @@ def read_frames(text: str, *, name: str = 'frames') -> list[Atoms]:
 
 def is_labelled(frame: Atoms) -> bool:
     """Whether a frame carries energy, forces and stress."""
-    return (
-        ENERGY_KEY in frame.info and STRESS_KEY in frame.info and FORCES_KEY in frame.arrays
-    )
+    return ENERGY_KEY in frame.info and STRESS_KEY in frame.info and FORCES_KEY in frame.arrays
 
 
 def check_frames(frames: Sequence[Atoms], *, labelled: bool, name: str = 'frames') -> None:

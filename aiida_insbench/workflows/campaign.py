@@ -50,7 +50,7 @@ def _training_inputs(spec: Any, namespace: str) -> None:
 
 
 class CampaignWorkChain(CampaignProtocol, WorkChain):
-    """Relax, sample, label, train; sample where that potential vibrates, label, fine-tune; judge."""
+    """Relax, sample, label, train; sample along its modes, label, fine-tune; judge both."""
 
     @classmethod
     def define(cls, spec: Any) -> None:

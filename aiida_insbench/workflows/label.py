@@ -83,7 +83,7 @@ class LabelWorkChain(WorkChain):
         spec.exit_code(
             411,
             'ERROR_TOO_FEW_LABELLED',
-            message='{labelled} of {total} frames labelled, {needed} needed; first failure: {first}',
+            message='{labelled} of {total} frames labelled, {needed} needed; first: {first}',
         )
 
     def setup(self) -> None:

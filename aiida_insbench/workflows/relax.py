@@ -14,7 +14,6 @@ from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.workflows.frames import relax_parameters, unit_cell_kpoints
 from aiida_insbench.workflows.label import PW_EXCLUDED, validate_mesh
 
-
 #: PwBaseWorkChain: converged, but the last SCF, with plane waves for the new cell, is not.
 BASIS_CHANGED = 501
 

@@ -187,9 +187,7 @@ class _Parts:
     def reference(self, pressures: Sequence[float]) -> dict[str, Any]:
         return {
             'relax': self.relax(pressures),
-            'sample': {
-                'sample': {**self.job(), 'settings': Dict(self.inputs['reference'])}
-            },
+            'sample': {'sample': {**self.job(), 'settings': Dict(self.inputs['reference'])}},
             'label': self.label(),
         }
 

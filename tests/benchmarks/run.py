@@ -1,0 +1,109 @@
+"""Measure what the project promises and write ``benchmarks.json``.
+
+Run by ``make bench``. Each figure is ``{"name", "value", "unit", "goal", "better", "how"}``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = [sys.executable, '-m', 'aiida_insbench.cli']
+
+
+def main() -> int:
+    """Run the suites asked for and write their figures; others are kept."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--output', type=Path, default=ROOT / 'benchmarks.json')
+    parser.add_argument('--folder', type=Path, help='Keep the demo here instead of removing it.')
+    options = parser.parse_args()
+    figures = demo_figures(options.folder)
+    write_figures(options.output, figures)
+    for figure in figures:
+        sys.stdout.write(f'{figure["name"]}: {figure["value"]} {figure["unit"]} '
+                         f'(goal {figure["goal"]})\n')  # fmt: skip
+    return 0
+
+
+def demo_figures(folder: Path | None) -> list[dict[str, Any]]:
+    """Run the demo on a new profile, then once more with caching on."""
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
+            return demo_figures(Path(name) / 'demo')
+    first = run_demo(folder)
+    report = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
+    again = run_demo(folder, '--again')
+    repeated = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
+    subprocess.run([*PROGRAM, 'demo', 'clean', '--folder', str(folder)], check=True)
+    tuned = report['potentials'][-1]
+    ran = repeated['provenance']['n_pw'] - repeated['provenance']['n_pw_cached']
+    return [
+        figure('main.demo_s', first, 's', 600, 'lower', 'demo run on a new profile, wall time'),
+        figure(
+            'main.demo_again_s',
+            again,
+            's',
+            120,
+            'lower',
+            f'demo run --again, caching on, wall time; pw.x really run: {ran}',
+        ),
+        figure(
+            'main.demo_force_rmse_mev_a',
+            tuned['errors']['rmse_forces_mev_a'],
+            'meV/Å',
+            15,
+            'lower',
+            'fine-tuned potential, held-out frames of both rounds',
+        ),
+        figure(
+            'main.demo_gamma_rms_cm1',
+            tuned['comparison']['rms_error_all_cm1'],
+            '1/cm',
+            15,
+            'lower',
+            'fine-tuned potential against frozen phonons by DFT, Γ optical modes, '
+            f'{", ".join(tuned["comparison"]["rms_error_cm1"])}',
+        ),
+    ]
+
+
+def run_demo(folder: Path, *options: str) -> float:
+    """Wall time of one ``demo run`` in seconds."""
+    started = time.monotonic()
+    subprocess.run(
+        [*PROGRAM, 'demo', 'run', '--folder', str(folder), *options], check=True
+    )
+    return time.monotonic() - started
+
+
+def figure(
+    name: str, value: float, unit: str, goal: float, better: str, how: str
+) -> dict[str, Any]:
+    """One line of ``benchmarks.json``."""
+    return {
+        'name': name,
+        'value': round(float(value), 3),
+        'unit': unit,
+        'goal': goal,
+        'better': better,
+        'how': how,
+    }
+
+
+def write_figures(path: Path, figures: list[dict[str, Any]]) -> None:
+    """Replace the figures of the same names, keep the others."""
+    old = json.loads(path.read_text(encoding='utf-8')) if path.exists() else []
+    names = {entry['name'] for entry in figures}
+    kept = [entry for entry in old if entry['name'] not in names]
+    path.write_text(json.dumps(kept + figures, indent=1, ensure_ascii=False) + '\n', 'utf-8')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

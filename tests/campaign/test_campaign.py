@@ -1,0 +1,193 @@
+"""The whole chain, small: real pw.x, real MACE, real daemon, on a profile of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(shutil.which('pw.x') is None, reason='pw.x is not installed'),
+]
+
+SMALL = ['--frames', '10,6', '--epochs', '40,10', '--pressures', '0,1', '--reference', '0']
+WALK = """
+import json
+from aiida import load_profile
+load_profile('insbench-demo')
+from aiida.orm import QueryBuilder, WorkChainNode
+from aiida_insbench.queries import lineage, pw_calculations_behind
+query = QueryBuilder()
+query.append(WorkChainNode, filters={'attributes.process_label': 'CampaignWorkChain'})
+query.order_by({WorkChainNode: {'ctime': 'desc'}})
+campaign = query.first(flat=True)
+frames = campaign.outputs.dataset.get_frames()
+found = {}
+for label, spectrum in campaign.outputs.spectrum.items():
+    runs = pw_calculations_behind(spectrum)
+    labelled = []
+    for run in runs:
+        links = run.caller.base.links.get_incoming().all()
+        labelled += [link.link_label for link in links if 'call' in link.link_type.value]
+    found[label] = {'frames': labelled, 'purposes': [row.purpose for row in lineage(spectrum)]}
+jobs = [n for n in campaign.called_descendants if n.process_label == 'PwCalculation']
+print(json.dumps({
+    'pk': campaign.pk,
+    'ids': [frame.info['frame_id'] for frame in frames],
+    'held_out': [f.info['frame_id'] for f in campaign.outputs.validation.get_frames()],
+    'spectra': found,
+    'spectrum_pk': next(iter(campaign.outputs.spectrum.values())).pk,
+    'potential_files': sorted(
+        campaign.outputs.potentials.finetuned.base.repository.list_object_names()),
+    'pw': len(jobs),
+    'cached': sum(1 for n in jobs if n.base.caching.is_created_from_cache),
+    'campaigns': query.count(),
+}))
+"""
+
+
+@pytest.fixture(scope='module')
+def demo(tmp_path_factory):
+    """A small campaign, run once to its end."""
+    folder = tmp_path_factory.mktemp('demo') / 'small'
+    done = run(folder, *SMALL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield folder, done.stdout
+    command(folder, 'demo', 'clean', '--folder', str(folder))
+    assert not folder.exists()
+
+
+def test_report_is_written(demo):
+    folder, printed = demo
+    report = json.loads((folder / 'report.json').read_text())
+    assert [potential['name'] for potential in report['potentials']] == ['base', 'fine-tuned']
+    assert [spectrum['pressure'] for spectrum in report['spectra']] == [0.0, 1.0]
+    assert 'report.html' in printed
+    assert (folder / 'report.html').stat().st_size > 10_000
+    rows = [r for r in (folder / 'spectra.csv').read_text().splitlines() if not r.startswith('#')]
+    assert len(rows) > 1000
+    assert report['provenance']['n_pw_failed'] == 0
+
+
+def test_every_spectrum_leads_back_to_every_labelled_frame(demo):
+    folder, _ = demo
+    graph = walk(folder)
+    assert len(graph['ids']) + len(graph['held_out']) == 16
+    for spectrum in graph['spectra'].values():
+        assert set(graph['ids']) | set(graph['held_out']) <= set(spectrum['frames'])
+        assert any(purpose.startswith('vc-relax') for purpose in spectrum['purposes'])
+
+
+def test_potential_holds_no_pickle(demo):
+    folder, _ = demo
+    assert walk(folder)['potential_files'] == ['potential.json', 'potential.safetensors']
+
+
+def test_spectrum_bands_lie_at_phonon_frequencies(demo):
+    """Order 1 of the spectrum is nothing but the modes, so its bands are theirs."""
+    folder, _ = demo
+    report = json.loads((folder / 'report.json').read_text())
+    modes = report['potentials'][-1]['comparison']['modes']
+    for spectrum in report['spectra']:
+        frequencies = [mode['frequencies'][spectrum['label']] for mode in modes]
+        energy, order = spectrum['energy_transfer'], spectrum['orders']['1']
+        inside = sum(
+            value
+            for place, value in zip(energy, order, strict=True)
+            if min(frequencies) - 250 <= place <= max(frequencies) + 150
+        )
+        assert inside > 0.97 * sum(order)
+
+
+def test_run_again_shows_the_result_at_once(demo):
+    folder, printed = demo
+    started = time.monotonic()
+    done = run(folder, *SMALL)
+    assert done.returncode == 0
+    assert time.monotonic() - started < 60
+    assert 'Submitted' not in done.stdout
+    assert walk(folder)['campaigns'] == 1
+    assert [line for line in printed.splitlines() if 'red' in line] == [
+        line for line in done.stdout.splitlines() if 'red' in line
+    ]
+
+
+def test_second_campaign_runs_no_pw(demo):
+    folder, _ = demo
+    before = json.loads((folder / 'report.json').read_text())
+    done = run(folder, *SMALL, '--again')
+    assert done.returncode == 0, done.stdout + done.stderr
+    graph = walk(folder)
+    assert graph['campaigns'] == 2
+    assert graph['pw'] == graph['cached'] > 16
+    after = json.loads((folder / 'report.json').read_text())
+    assert after['spectra'][0]['total'] == before['spectra'][0]['total']
+
+
+def test_lineage_command_prints_every_pw_calculation(demo):
+    folder, _ = demo
+    graph = walk(folder)
+    done = command(
+        folder, '-p', 'insbench-demo', 'data', 'insbench', 'query', 'lineage',
+        str(graph['spectrum_pk']), '--format', 'json', program='verdi',
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) >= 17
+
+
+def test_verdi_knows_the_workchains(demo):
+    folder, _ = demo
+    done = command(
+        folder, 'plugin', 'list', 'aiida.workflows', 'insbench.campaign', program='verdi'
+    )
+    assert done.returncode == 0
+    assert 'pressures' in done.stdout
+    assert 'positive is compression' in ' '.join(done.stdout.split())
+
+
+def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return command(folder, 'demo', 'run', '--folder', str(folder), *options)
+
+
+def command(
+    folder: Path, *words: str, program: str = 'aiida-insbench'
+) -> subprocess.CompletedProcess[str]:
+    path = Path(sys.executable).with_name(program)
+    return subprocess.run(
+        [str(path), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(folder, own=program == 'verdi'),
+        cwd=folder.parent,
+        timeout=1500,
+    )
+
+
+def environment(folder: Path, *, own: bool) -> dict[str, str]:
+    variables = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith('AIIDA') and not key.startswith('PYTEST')
+    }
+    variables['PATH'] = f'{Path(sys.executable).parent}:{variables["PATH"]}'
+    variables['AIIDA_PATH'] = str(folder / 'aiida' if own else folder.parent / 'elsewhere')
+    return variables
+
+
+def walk(folder: Path) -> dict:
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', WALK],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(folder, own=True),
+    )
+    return json.loads(done.stdout.strip().splitlines()[-1])
