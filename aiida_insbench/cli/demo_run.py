@@ -26,6 +26,8 @@ PROFILE = 'insbench-demo'
 PSEUDOS = ('Mg.pz-n-vbc.UPF', 'H.pz-vbc.UPF')
 CUTOFFS = (50.0, 200.0)
 REFRESH_SECONDS = 5.0
+LOG_SECONDS = 20.0
+HEALTH_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -195,32 +197,52 @@ def magnesium_hydride() -> Any:
 def watch(campaign: Any, workers: int) -> None:
     """Show the stages until the campaign has ended; mend the daemon if it falls deaf."""
     from aiida_insbench.cli.health import check_daemon, mend_daemon
-    from aiida_insbench.report.stages import CampaignWatch, format_stages
+    from aiida_insbench.report.stages import CampaignWatch
 
     reader = CampaignWatch(campaign)
-    shown: set[str] = set()
+    screen = _Screen(campaign.pk)
     last_check = time.monotonic()
     while True:
         ended = campaign.is_terminated
-        stages = reader.stages()
-        if sys.stdout.isatty():
-            click.clear()
-            click.echo(f'Campaign {campaign.pk}\n{format_stages(stages)}')
-        else:
-            lines = format_stages([s for s in stages if s.state != 'waiting'] or stages)
-            for line in lines.splitlines():
-                if line not in shown:
-                    shown.add(line)
-                    click.echo(line)
+        screen.show(reader.stages())
         if ended:
             return
-        if time.monotonic() - last_check > 30:
+        if time.monotonic() - last_check > HEALTH_SECONDS:
             last_check = time.monotonic()
             faults = check_daemon().faults
             if faults:
                 click.echo(f'{" ".join(faults)} Mending it.')
                 mend_daemon(workers)
         time.sleep(REFRESH_SECONDS)
+
+
+class _Screen:
+    """A terminal is redrawn; into a file go changes of state, and what runs every 20 s."""
+
+    def __init__(self, pk: int) -> None:
+        self._pk = pk
+        self._states: dict[str, str] = {}
+        self._last = 0.0
+
+    def show(self, stages: list[Any]) -> None:
+        from aiida_insbench.report.stages import format_stages
+
+        if sys.stdout.isatty():
+            click.clear()
+            click.echo(f'Campaign {self._pk}\n{format_stages(stages)}')
+            return
+        due = time.monotonic() - self._last > LOG_SECONDS
+        changed = [
+            stage
+            for stage in stages
+            if self._states.get(stage.name, 'waiting') != stage.state
+            or (due and stage.state == 'running')
+        ]
+        self._states = {stage.name: stage.state for stage in stages}
+        if due:
+            self._last = time.monotonic()
+        if changed:
+            click.echo(format_stages(changed))
 
 
 def show_result(campaign: Any, folder: Path) -> bool:

@@ -17,21 +17,26 @@ COMPUTER = 'insbench-local'
 _SLOTS_SCRIPT = """\
 # Jobs submitted to core.direct start at once; each waits here for as many of the {slots} slots of
 # this computer as it needs (INSBENCH_SLOTS). A slot is a locked file, free when its job has ended,
-# however it ended.
+# however it ended. Jobs queue for one ticket, whose holder alone looks for free slots; those of
+# INSBENCH_QUEUE=background stand in a queue of their own first, so only one of them is in line.
 insbench_take_slots() {{
-  local folder={folder} needed=${{INSBENCH_SLOTS:-1}} number handle
+  local folder={folder} needed=${{INSBENCH_SLOTS:-1}} number handle ticket background
   mkdir -p "$folder"
   if [ "$needed" -gt {slots} ]; then needed={slots}; fi
-  while true; do
-    local held=()
-    for number in $(seq 1 {slots}); do
-      exec {{handle}}>"$folder/slot_$number"
-      if flock -n "$handle"; then held+=("$handle"); else exec {{handle}}>&-; fi
-      if [ "${{#held[@]}}" -ge "$needed" ]; then return 0; fi
-    done
-    for handle in "${{held[@]}}"; do exec {{handle}}>&-; done
-    sleep 0.$(( RANDOM % 30 + 10 ))
+  if [ "${{INSBENCH_QUEUE:-}}" = background ]; then
+    exec {{background}}>"$folder/background"
+    flock "$background"
+  fi
+  exec {{ticket}}>"$folder/ticket"
+  flock "$ticket"
+  local held=()
+  for (( number = 1; ${{#held[@]}} < needed; number = number % {slots} + 1 )); do
+    exec {{handle}}>"$folder/slot_$number"
+    if flock -n "$handle"; then held+=("$handle"); else exec {{handle}}>&-; fi
+    if [ "$number" -eq {slots} ] && [ "${{#held[@]}}" -lt "$needed" ]; then sleep 0.1; fi
   done
+  exec {{ticket}}>&-
+  if [ -n "${{background:-}}" ]; then exec {{background}}>&-; fi
 }}
 insbench_take_slots
 """
@@ -74,7 +79,7 @@ def prepare_computer(work_folder: Path, *, label: str = COMPUTER, slots: int | N
     computer.set_prepend_text(_SLOTS_SCRIPT.format(folder=f'"{folder / "slots"}"', slots=slots))
     computer.set_mpirun_command(['mpirun', '-np', '{tot_num_mpiprocs}'])
     computer.set_default_mpiprocs_per_machine(1)
-    computer.set_minimum_job_poll_interval(0.5)
+    computer.set_minimum_job_poll_interval(1.0)
     computer.store()
     computer.configure(user=User.collection.get_default(), safe_interval=0.0, use_login_shell=False)
     return computer

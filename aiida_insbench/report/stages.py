@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def _read_stage(name: str, node: Any) -> Stage:
         return Stage(name, 'waiting', '', None, 0.0)
     jobs = _jobs(node)
     done = [job for job in jobs if job.is_terminated]
-    seconds = (node.mtime - node.ctime).total_seconds()
+    ended = node.mtime if node.is_terminated else datetime.now(tz=UTC)
+    seconds = (ended - node.ctime).total_seconds()
     if node.is_terminated:
         state = 'done' if node.is_finished_ok else 'failed'
         cached = sum(1 for job in jobs if job.base.caching.is_created_from_cache)

@@ -16,6 +16,7 @@ from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.pressure import check_pressures
 
 _SLOTS = 'INSBENCH_SLOTS'
+_QUEUE = 'INSBENCH_QUEUE'
 
 
 class CampaignProtocol(ProtocolMixin):
@@ -185,10 +186,13 @@ class _Parts:
         return {'training': {'train': train}, 'seeds': List([self.seed])}
 
     def reference(self, pressures: Sequence[float]) -> dict[str, Any]:
+        """The reference gives way to what the campaign waits for."""
+        pw = {**self.pw, 'pw': {**self.pw['pw']}}
+        pw['pw']['metadata'] = {'options': _pw_options(1, background=True)}
         return {
-            'relax': self.relax(pressures),
+            'relax': {**self.relax(pressures), 'pw_base': pw},
             'sample': {'sample': {**self.job(), 'settings': Dict(self.inputs['reference'])}},
-            'label': self.label(),
+            'label': {'kpoints_mesh': self.mesh, 'pw_base': pw},
         }
 
     def phonons(self) -> dict[str, Any]:
@@ -224,11 +228,12 @@ def _pw_inputs(
     }
 
 
-def _pw_options(ranks: int) -> dict[str, Any]:
+def _pw_options(ranks: int, *, background: bool = False) -> dict[str, Any]:
+    queue = {_QUEUE: 'background'} if background else {}
     return {
         'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': ranks},
         'withmpi': ranks > 1,
-        'environment_variables': {'OMP_NUM_THREADS': '1', _SLOTS: str(ranks)},
+        'environment_variables': {'OMP_NUM_THREADS': '1', _SLOTS: str(ranks), **queue},
     }
 
 
