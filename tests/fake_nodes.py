@@ -181,12 +181,15 @@ def computer():
 
 def code(label='insbench-job', plugin='insbench.phonons'):
     found = QueryBuilder().append(InstalledCode, filters={'label': label}).first(flat=True)
-    return found or InstalledCode(
-        label=label,
-        computer=computer(),
-        filepath_executable=f'/nowhere/{label}',
-        default_calc_job_plugin=plugin,
-    ).store()
+    return (
+        found
+        or InstalledCode(
+            label=label,
+            computer=computer(),
+            filepath_executable=f'/nowhere/{label}',
+            default_calc_job_plugin=plugin,
+        ).store()
+    )
 
 
 def pw_code():

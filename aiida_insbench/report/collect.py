@@ -10,6 +10,7 @@ from aiida.orm import CalcJobNode, WorkChainNode
 from aiida_insbench.queries import pw_calculations_behind
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.pressure import pressure_labels
+from aiida_insbench.workflows.relax import BASIS_CHANGED
 
 _NAMES = {'base': 'base', 'finetuned': 'fine-tuned'}
 _NOTES = (
@@ -139,7 +140,7 @@ def _provenance(campaign: WorkChainNode) -> dict[str, Any]:
     pw = [node for node in jobs if node.process_label == 'PwCalculation']
     return {
         'n_pw': len(pw),
-        'n_pw_failed': sum(1 for node in pw if not node.is_finished_ok),
+        'n_pw_failed': sum(1 for node in pw if node.exit_status not in (0, BASIS_CHANGED)),
         'n_pw_cached': sum(1 for node in pw if node.base.caching.is_created_from_cache),
         'n_pw_behind_spectrum': len(pw_calculations_behind(spectrum)),
         'pw_core_seconds': sum(_core_seconds(node) for node in pw),

@@ -42,10 +42,10 @@ class CampaignWatch:
 
     def stages(self) -> list[Stage]:
         """Stages in the order they are planned."""
-        called = {}
-        for link in self._campaign.base.links.get_outgoing().all():
-            if link.link_label in STAGES:
-                called[link.link_label] = link.node
+        from aiida.common.links import LinkType
+
+        links = self._campaign.base.links.get_outgoing(link_type=LinkType.CALL_WORK).all()
+        called = {link.link_label: link.node for link in links}
         stages = []
         for key, name in STAGES.items():
             if key in self._ended:

@@ -77,9 +77,7 @@ def demo_figures(folder: Path | None) -> list[dict[str, Any]]:
 def run_demo(folder: Path, *options: str) -> float:
     """Wall time of one ``demo run`` in seconds."""
     started = time.monotonic()
-    subprocess.run(
-        [*PROGRAM, 'demo', 'run', '--folder', str(folder), *options], check=True
-    )
+    subprocess.run([*PROGRAM, 'demo', 'run', '--folder', str(folder), *options], check=True)
     return time.monotonic() - started
 
 

@@ -106,7 +106,7 @@ class CampaignProtocol(ProtocolMixin):
         builder.phonons = parts.phonons()
         builder.ins = {'ins': {**parts.job(), 'parameters': Dict(inputs['ins'])}}
         builder.evaluate = {'evaluate': parts.job()}
-        builder.analyse = {'analyse': {**parts.job(), 'settings': Dict({})}}
+        builder.analyse = {'analyse': {**parts.job(), 'settings': Dict(inputs['analyse'])}}
         return builder
 
     @classmethod

@@ -1,0 +1,387 @@
+"""Job files as the engine would send them, read by the stages that will get them."""
+
+import json
+
+import numpy as np
+import pytest
+from aiida.common.folders import SandboxFolder
+from aiida.orm import Data, Dict, Int, List, Str, StructureData, to_aiida_type
+from ase.build import bulk
+from fake_nodes import (
+    LEVEL,
+    code,
+    crystal,
+    dataset,
+    force_constants,
+    potential,
+    process,
+    structure,
+)
+
+from aiida_insbench.calculations.analyse import AnalyseCalculation
+from aiida_insbench.calculations.evaluate import EvaluateCalculation
+from aiida_insbench.calculations.ins import InsCalculation
+from aiida_insbench.calculations.phonons import PhononsCalculation
+from aiida_insbench.calculations.sample import SampleCalculation
+from aiida_insbench.calculations.train import TrainCalculation
+from aiida_insbench.jobs import ins as ins_stage
+from aiida_insbench.jobs import phonons as phonons_stage
+from aiida_insbench.jobs import sample as sample_stage
+from aiida_insbench.jobs.evaluate import read_labelled
+from aiida_insbench.jobs.program import STAGES, read_job
+from aiida_insbench.jobs.progress import Progress
+from aiida_insbench.jobs.training_settings import read_training_settings
+from aiida_insbench.science.frames import read_frames
+from aiida_insbench.science.phonons import load_force_constants
+from aiida_insbench.science.potentials import read_potential
+from aiida_insbench.science.structures import atoms_from_dict
+
+COMMON = ['result.json', 'error.json', 'progress.jsonl', 'insbench-job.out']
+UNIT = np.eye(3, dtype=int).tolist()
+INS = {
+    'temperature': 10.0,
+    'instrument': 'TOSCA',
+    'max_order': 10,
+    'energy_range': [0.0, 2000.0],
+    'bin_width': 1.0,
+    'mesh': [2, 2, 2],
+}
+
+
+def prepare(process_class, tmp_path, **inputs):
+    """Files in `tmp_path` as they would be uploaded, the job read as the program does."""
+    made = process(process_class, {'code': code(), **inputs})
+    with SandboxFolder() as folder:
+        info = made.prepare_for_submission(folder)
+        for name in folder.get_content_list():
+            with folder.open(name, 'rb') as handle:
+                (tmp_path / name).write_bytes(handle.read())
+    stage = process_class.STAGE
+    (code_info,) = info.codes_info
+    assert code_info.cmdline_params == [stage, 'job.json']
+    assert code_info.code_uuid == code().uuid
+    assert stage in STAGES
+    assert made.node.get_option('parser_name') == f'insbench.{stage}'
+    assert made.node.get_option('withmpi') is False
+    assert info.retrieve_list[:4] == COMMON
+    job = read_job(tmp_path / 'job.json', stage)
+    assert (job['schema'], job['stage']) == (1, stage)
+    return job, info.retrieve_list[4:]
+
+
+def refusal(process_class, **inputs):
+    """Message with which the engine refuses the inputs."""
+    with pytest.raises(ValueError, match='Error occurred validating port') as caught:
+        process(process_class, {'code': code(), **inputs})
+    return str(caught.value)
+
+
+STRAIN_RATTLE = {
+    'volume_range': [0.95, 1.01],
+    'strain': 0.005,
+    'rattle': {'Mg': [0.01, 0.02], 'H': [0.02, 0.06]},
+}
+
+
+def sampling(**changes):
+    """Inputs of a sampling; plain values become nodes, None leaves an input out."""
+    given = {
+        'method': 'strain-rattle',
+        'prefix': 'r1',
+        'structure': structure(),
+        'pressures': [2, 0],
+        'seed': 7,
+        'cells': [{'supercell_matrix': UNIT, 'count': 3}],
+        'settings': STRAIN_RATTLE,
+    }
+    given.update(changes)
+    return {
+        key: value if isinstance(value, Data) else to_aiida_type(value)
+        for key, value in given.items()
+        if value is not None
+    }
+
+
+class TestSample:
+    def test_strain_rattle(self, tmp_path):
+        job, files = prepare(SampleCalculation, tmp_path, **sampling())
+        assert files == ['frames.extxyz']
+        assert set(job) == {
+            'schema', 'stage', 'method', 'prefix', 'settings', 'seed', 'structure', 'pressures',
+            'cells',
+        }  # fmt: skip
+        assert (job['method'], job['prefix'], job['seed']) == ('strain-rattle', 'r1', 7)
+        assert job['pressures'] == [0.0, 2.0]
+        np.testing.assert_allclose(
+            atoms_from_dict(job['structure']).positions, crystal().positions, atol=1e-12
+        )
+        assert sample_stage.run(job, tmp_path, Progress(tmp_path, 'sample'))['n_frames'] == 3
+        assert len(read_frames((tmp_path / 'frames.extxyz').read_text())) == 3
+
+    def test_seed_changes_the_job(self, tmp_path):
+        jobs = [prepare(SampleCalculation, tmp_path, **sampling(seed=seed))[0] for seed in (1, 2)]
+        assert [job['seed'] for job in jobs] == [1, 2]
+
+    def test_equal_energy(self, tmp_path):
+        job, _ = prepare(
+            SampleCalculation,
+            tmp_path,
+            **sampling(
+                method='equal-energy',
+                potential=potential(),
+                settings={'temperature': 60.0, 'frequency_floor': 80.0, 'strain': 0.004},
+            ),
+        )
+        assert job['potential'] == 'potential'
+        assert read_potential(tmp_path / job['potential']).metadata.elements == ('H', 'Mg')
+        assert job['settings']['temperature'] == 60.0
+
+    def test_frozen_phonon(self, tmp_path):
+        job, _ = prepare(
+            SampleCalculation,
+            tmp_path,
+            method=Str('frozen-phonon'),
+            prefix=Str('fp'),
+            structures={'p_0000': structure(), 'p_2000': structure(a=4.35)},
+            settings=Dict({'displacement': 0.02}),
+        )
+        assert set(job['structures']) == {'p_0000', 'p_2000'}
+        assert job['seed'] == -1
+        result = sample_stage.run(job, tmp_path, Progress(tmp_path, 'sample'))
+        assert set(result['details']['frames_by_pressure']) == {'p_0000', 'p_2000'}
+
+    @pytest.mark.parametrize(
+        ('changes', 'message'),
+        [
+            ({'method': 'guess'}, "`method` is 'guess'; it must be one of strain-rattle"),
+            ({'pressures': []}, 'The list of pressures is empty'),
+            ({'pressures': [0, 'high']}, "'high' is not a pressure"),
+            ({'pressures': [0, 1, 1.0001]}, 'share the label p_1000'),
+            ({'seed': None, 'cells': None}, '`strain-rattle` needs the inputs seed, cells.'),
+            ({'method': 'equal-energy'}, '`equal-energy` needs the inputs potential.'),
+            ({'method': 'frozen-phonon'}, '`frozen-phonon` needs `structures`.'),
+        ],
+    )
+    def test_refusals(self, changes, message):
+        assert message in refusal(SampleCalculation, **sampling(**changes))
+
+
+class TestTrain:
+    def inputs(self, **changes):
+        given = {
+            'dataset': dataset(4),
+            'validation': dataset(2, prefix='v'),
+            'seed': Int(3),
+            'settings': Dict({'learning_rate': 0.02, 'e0s': 'average'}),
+        }
+        return {**given, **changes}
+
+    def test_from_scratch(self, tmp_path):
+        job, files = prepare(TrainCalculation, tmp_path, **self.inputs())
+        assert files == ['trained.json', 'trained.safetensors', 'training_curve.json']
+        assert set(job) == {
+            'schema', 'stage', 'dataset', 'validation', 'start', 'settings', 'provenance',
+        }  # fmt: skip
+        assert job['start'] is None
+        assert job['provenance'] == {'dft_level': LEVEL}
+        assert len(read_labelled(tmp_path / job['dataset'])) == 4
+        assert len(read_labelled(tmp_path / job['validation'])) == 2
+        settings = read_training_settings(job['settings'], elements=('H', 'Mg'), start=None)
+        assert settings.values['seed'] == 3
+        assert settings.values['learning_rate'] == 0.02
+
+    def test_fine_tuning(self, tmp_path):
+        start = potential()
+        job, _ = prepare(
+            TrainCalculation,
+            tmp_path,
+            **self.inputs(start=start, settings=Dict({'e0s': 'foundation'})),
+        )
+        assert job['start'] == 'start'
+        read = read_potential(tmp_path / job['start'])
+        assert read.metadata.weights_sha256 == start.sha256
+
+    def test_input_seed_wins(self, tmp_path):
+        job, _ = prepare(TrainCalculation, tmp_path, **self.inputs(settings=Dict({'seed': 99})))
+        assert job['settings']['seed'] == 3
+
+    @pytest.mark.parametrize('name', ['dataset', 'validation'])
+    def test_pool_is_refused(self, name):
+        message = refusal(TrainCalculation, **self.inputs(**{name: dataset(2, labelled=False)}))
+        assert 'pool without labels; label it first (insbench.label)' in message
+
+    def test_start_without_an_element_is_refused(self):
+        message = refusal(TrainCalculation, **self.inputs(start=potential(elements=('H',))))
+        assert 'The start potential knows no Mg, which the dataset holds.' in message
+
+
+class TestEvaluate:
+    def test_job(self, tmp_path):
+        job, _ = prepare(
+            EvaluateCalculation,
+            tmp_path,
+            dataset=dataset(2),
+            potentials={'base': potential(), 'finetuned': potential(scale=2)},
+        )
+        assert set(job) == {'schema', 'stage', 'dataset', 'potentials'}
+        assert len(read_labelled(tmp_path / job['dataset'])) == 2
+        read = {name: read_potential(tmp_path / path) for name, path in job['potentials'].items()}
+        assert set(read) == {'base', 'finetuned'}
+        assert read['base'].weights != read['finetuned'].weights
+
+    def test_pool_is_refused(self):
+        message = refusal(
+            EvaluateCalculation,
+            dataset=dataset(2, labelled=False),
+            potentials={'base': potential()},
+        )
+        assert 'pool without labels' in message
+
+
+class TestPhonons:
+    def inputs(self, **changes):
+        given = {
+            'potential': potential(),
+            'structure': structure(),
+            'pressures': List([2, 0, 1]),
+            'supercell_matrix': List([[2, 0, 0], [0, 2, 0], [0, 0, 3]]),
+            'settings': Dict({'fmax': 1e-5, 'mesh': [4, 4, 4]}),
+        }
+        return {**given, **changes}
+
+    def test_job(self, tmp_path):
+        job, files = prepare(PhononsCalculation, tmp_path, **self.inputs())
+        assert files == [('[pm]_*.json', '.', 0), ('[pm]_*.npz', '.', 0)]
+        assert set(job) == {
+            'schema', 'stage', 'potential', 'structure', 'pressures', 'supercell_matrix',
+            'settings', 'finished',
+        }  # fmt: skip
+        task = phonons_stage.read_task(job)
+        assert task.pressures == (0.0, 1.0, 2.0)
+        assert task.supercell_matrix == [[2, 0, 0], [0, 2, 0], [0, 0, 3]]
+        assert task.settings['fmax'] == 1e-5
+        assert task.finished == {}
+        assert read_potential(tmp_path / job['potential']).metadata.cutoff == 3.5
+
+    def test_finished_pressures(self, tmp_path):
+        done = {'m_0500': structure(), 'p_0000': structure(a=4.3)}
+        job, _ = prepare(PhononsCalculation, tmp_path, **self.inputs(finished=done))
+        task = phonons_stage.read_task(job)
+        assert set(task.finished) == {'m_0500', 'p_0000'}
+        assert task.finished['p_0000'].cell.lengths()[0] == pytest.approx(4.3)
+
+    def test_what_is_retrieved_are_the_files_of_the_stage(self):
+        from fnmatch import fnmatch
+
+        for label in ('p_0000', 'm_0500'):
+            assert fnmatch(f'{label}.json', '[pm]_*.json')
+        for name in ('job.json', 'potential.json', 'result.json', 'progress.jsonl'):
+            assert not fnmatch(name, '[pm]_*.json')
+
+    def test_unknown_element_is_refused(self):
+        aluminium = StructureData(ase=bulk('Al'))
+        message = refusal(PhononsCalculation, **self.inputs(structure=aluminium))
+        assert 'The potential knows no Al, which the structure holds.' in message
+
+    def test_pressure_that_is_no_number_is_refused(self):
+        message = refusal(PhononsCalculation, **self.inputs(pressures=List([True])))
+        assert 'True is not a pressure' in message
+
+
+def same_phonons(path, node):
+    """The file describes the same crystal, supercell and force constants as the node."""
+    read, stored = load_force_constants(path), node.get_phonopy_instance()
+    np.testing.assert_array_equal(read.supercell_matrix, stored.supercell_matrix)
+    np.testing.assert_allclose(read.unitcell.positions, crystal().positions, atol=1e-10)
+    np.testing.assert_allclose(read.supercell.positions, stored.supercell.positions, atol=1e-10)
+    q_point = [0.1, 0.2, 0.3]
+    found = []
+    for phonon in (read, stored):
+        phonon.run_qpoints([q_point])
+        found.append(phonon.qpoints.frequencies)
+    np.testing.assert_allclose(*found, rtol=1e-6)
+
+
+class TestIns:
+    def test_job(self, tmp_path):
+        nodes = {label: force_constants(seed=n) for n, label in enumerate(('p_0000', 'p_1500'))}
+        job, files = prepare(InsCalculation, tmp_path, force_constants=nodes, parameters=Dict(INS))
+        assert files == [('[pm]_*.npz', '.', 0)]
+        assert set(job) == {'schema', 'stage', 'force_constants', *INS}
+        ins_stage.check_job(job, tmp_path)
+        for label, node in nodes.items():
+            same_phonons(tmp_path / job['force_constants'][label], node)
+
+    def test_parameters_change_the_job(self, tmp_path):
+        jobs = [
+            prepare(
+                InsCalculation,
+                tmp_path,
+                force_constants={'p_0000': force_constants()},
+                parameters=Dict({**INS, 'temperature': temperature}),
+            )[0]
+            for temperature in (10.0, 20.0)
+        ]
+        assert [job['temperature'] for job in jobs] == [10.0, 20.0]
+
+
+class TestAnalyse:
+    def test_job_with_reference(self, tmp_path):
+        nodes = {'base': force_constants(seed=1), 'finetuned': force_constants(seed=2)}
+        job, files = prepare(
+            AnalyseCalculation,
+            tmp_path,
+            phonons={name: {'p_0000': node} for name, node in nodes.items()},
+            reference=dataset(2, prefix='fp'),
+            reference_structures={'p_0000': structure(), 'p_1000': structure(a=4.4)},
+            settings=Dict({'symprec': 1e-3}),
+        )
+        assert files == []
+        assert set(job) == {
+            'schema', 'stage', 'phonons', 'reference', 'reference_structures', 'settings',
+        }  # fmt: skip
+        for name, node in nodes.items():
+            same_phonons(tmp_path / job['phonons'][name]['p_0000'], node)
+        assert len(read_labelled(tmp_path / job['reference'])) == 2
+        assert set(job['reference_structures']) == {'p_0000', 'p_1000'}
+        assert job['settings'] == {'symprec': 1e-3}
+
+    def test_job_without_reference(self, tmp_path):
+        job, _ = prepare(
+            AnalyseCalculation,
+            tmp_path,
+            phonons={'base': {'p_0000': force_constants()}},
+            settings=Dict({}),
+        )
+        assert job['reference'] is None
+        assert job['reference_structures'] == {}
+
+    @pytest.mark.xfail(
+        strict=True, raises=AttributeError, reason='the namespace is read though it may be absent'
+    )
+    def test_reference_without_structures(self, tmp_path):
+        """Nothing breaks here: the stage names what is missing."""
+        job, _ = prepare(
+            AnalyseCalculation,
+            tmp_path,
+            phonons={'base': {'p_0000': force_constants()}},
+            reference=dataset(2),
+            settings=Dict({}),
+        )
+        assert job['reference_structures'] == {}
+
+    def test_pool_as_reference_is_refused(self):
+        message = refusal(
+            AnalyseCalculation,
+            phonons={'base': {'p_0000': force_constants()}},
+            reference=dataset(2, labelled=False),
+            settings=Dict({}),
+        )
+        assert 'pool without labels' in message
+
+
+def test_job_file_is_plain_json(tmp_path):
+    prepare(SampleCalculation, tmp_path, **sampling())
+    text = (tmp_path / 'job.json').read_text()
+    assert 'NaN' not in text
+    assert json.loads(text)['schema'] == 1

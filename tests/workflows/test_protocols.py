@@ -1,0 +1,283 @@
+"""Builders of a campaign: what each protocol asks for, and what is refused before anything runs."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from aiida.orm import AbstractCode, Data, Dict, KpointsData, List, StructureData
+from aiida.orm.nodes.data.base import BaseType
+from aiida_pseudo.data.pseudo import UpfData
+from ase.build import bulk
+from fake_nodes import code, crystal, process, pseudo, pw_code, structure
+
+from aiida_insbench.science.errors import InputError, PressureError
+from aiida_insbench.workflows.campaign import CampaignWorkChain
+
+PROTOCOLS = {
+    # k mesh of MgH2, its phonon supercell, frames of the rounds, channels
+    'fast': ([4, 4, 6], [2, 2, 3], (24, 18), 32),
+    'balanced': ([6, 6, 9], [3, 3, 5], (60, 60), 64),
+    'stringent': ([10, 10, 15], [4, 4, 6], (150, 150), 128),
+}
+
+
+def campaign(**changes):
+    given = {
+        'structure': structure(),
+        'pressures': [2, 0, 1],
+        'pseudos': {element: pseudo(element) for element in ('Mg', 'H')},
+        'cutoffs': (50.0, 200.0),
+        'protocol': 'fast',
+    }
+    given.update(changes)
+    return CampaignWorkChain.get_builder_from_protocol(pw_code(), code(), **given)
+
+
+def plain(value):
+    """Builders as plain dictionaries; nodes as what matters of them."""
+    if isinstance(value, Mapping):
+        found = {key: plain(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in sorted(found.items()) if inner not in ({}, None)}
+    if isinstance(value, AbstractCode):
+        return f'code {value.label}'
+    if isinstance(value, UpfData):
+        return f'pseudo {value.element} {value.md5}'
+    if isinstance(value, StructureData):
+        return f'structure {value.get_formula()}'
+    if isinstance(value, KpointsData):
+        return value.get_kpoints_mesh()
+    if isinstance(value, Dict):
+        return value.get_dict()
+    if isinstance(value, List):
+        return value.get_list()
+    if isinstance(value, BaseType):
+        return value.value
+    assert not isinstance(value, Data)
+    return value
+
+
+def counts(round_inputs):
+    return [cell['count'] for cell in round_inputs.sample.sample.cells.get_list()]
+
+
+def test_builder_of_fast(data_regression):
+    data_regression.check(plain(campaign()))
+
+
+@pytest.mark.parametrize('protocol', PROTOCOLS)
+class TestEveryProtocol:
+    def test_mesh_and_supercell(self, protocol):
+        mesh, supercell, _, _ = PROTOCOLS[protocol]
+        builder = campaign(protocol=protocol)
+        for part in (
+            builder.relax,
+            builder.first_round.label,
+            builder.second_round.label,
+            builder.reference.relax,
+            builder.reference.label,
+        ):
+            assert part.kpoints_mesh.get_list() == mesh
+        found = builder.phonons.phonons.supercell_matrix.get_list()
+        assert found == np.diag(supercell).tolist()
+
+    def test_supercell_keeps_images_apart(self, protocol):
+        """The least number of cells of which the faces are the distance apart; hexagonal too."""
+        hexagonal = StructureData(ase=bulk('Mg', 'hcp', a=3.2, c=5.2))
+        builder = campaign(protocol=protocol, structure=hexagonal)
+        inputs = CampaignWorkChain.get_protocol_inputs(protocol)
+        wanted = inputs['phonons']['minimum_image_distance']
+        assert 'minimum_image_distance' not in builder.phonons.phonons.settings.get_dict()
+        repeats = np.diag(builder.phonons.phonons.supercell_matrix.get_list())
+        heights = np.array([3.2 * np.sqrt(3) / 2, 3.2 * np.sqrt(3) / 2, 5.2])
+        assert (repeats * heights >= wanted - 1e-9).all()
+        assert ((repeats - 1) * heights < wanted).all()
+
+    def test_frames(self, protocol):
+        _, _, frames, _ = PROTOCOLS[protocol]
+        builder = campaign(protocol=protocol)
+        assert (sum(counts(builder.first_round)), sum(counts(builder.second_round))) == frames
+        for part, frame_count in zip(
+            (builder.first_round, builder.second_round), frames, strict=True
+        ):
+            assert 0 < part.validation_frames.value < frame_count
+
+    def test_model(self, protocol):
+        channels = PROTOCOLS[protocol][3]
+        builder = campaign(protocol=protocol)
+        base, tuned = (
+            part.training.train.settings.get_dict()
+            for part in (builder.base_training, builder.fine_tuning)
+        )
+        assert base['model'] == tuned['model']
+        assert base['model']['num_channels'] == channels
+        assert (base['e0s'], tuned['e0s']) == ('average', 'foundation')
+        assert base['max_epochs'] > tuned['max_epochs']
+
+    def test_settings_are_those_the_stages_read(self, protocol):
+        """Nothing the stages would refuse after hours of DFT."""
+        from aiida_insbench.jobs.phonons import DEFAULTS
+        from aiida_insbench.jobs.settings import read_settings
+        from aiida_insbench.jobs.training_settings import read_training_settings
+
+        builder = campaign(protocol=protocol)
+        read_settings(builder.phonons.phonons.settings.get_dict(), defaults=DEFAULTS)
+        base = {**builder.base_training.training.train.settings.get_dict(), 'seed': 1}
+        read_training_settings(base, elements=('H', 'Mg'), start=None)
+
+    def test_engine_takes_it(self, protocol):
+        made = process(CampaignWorkChain, campaign(protocol=protocol)._inputs(prune=True))
+        assert made.inputs.pressures.get_list() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize('frames', [1, 2, 6, 17, 24, 101])
+def test_counts_of_cells_sum_to_frames(frames):
+    builder = campaign(overrides={'first_round': {'frames': frames}})
+    assert sum(counts(builder.first_round)) == frames
+    assert min(counts(builder.first_round)) > 0
+
+
+def test_seeds_differ_and_follow_from_one():
+    def seeds(seed):
+        builder = campaign(seed=seed)
+        return [
+            builder.first_round.sample.sample.seed.value,
+            builder.first_round.split_seed.value,
+            builder.second_round.sample.sample.seed.value,
+            builder.second_round.split_seed.value,
+            builder.base_training.seeds.get_list()[0],
+            builder.fine_tuning.seeds.get_list()[0],
+        ]
+
+    assert seeds(3) == seeds(3)
+    drawn = [number for seed in (0, 1, 2, 3) for number in seeds(seed)[:4]]
+    assert len(set(drawn)) == len(drawn)
+    assert seeds(3)[4:] == [3, 3]
+
+
+class TestPressures:
+    def test_sorted_and_first_one_relaxed(self):
+        builder = campaign(pressures=[2, 0.5, 1])
+        assert builder.pressures.get_list() == [0.5, 1.0, 2.0]
+        assert builder.relax.pressures.get_list() == [0.5]
+        assert builder.first_round.sample.sample.pressures.get_list() == [0.5, 1.0, 2.0]
+
+    def test_second_round_goes_beyond(self):
+        builder = campaign()
+        assert builder.second_round.sample.sample.pressures.get_list() == [0.0, 1.0, 2.0, 3.0]
+        at_zero = campaign(pressures=[0])
+        assert at_zero.second_round.sample.sample.pressures.get_list() == [0.0]
+
+    def test_reference_at_first_and_last(self):
+        assert campaign().reference.relax.pressures.get_list() == [0.0, 2.0]
+        assert campaign(pressures=[1]).reference.relax.pressures.get_list() == [1.0]
+
+    def test_reference_chosen(self):
+        builder = campaign(reference_pressures=[1.5, 0])
+        assert builder.reference.relax.pressures.get_list() == [0.0, 1.5]
+
+    def test_no_reference(self):
+        builder = campaign(reference_pressures=[])
+        inputs = builder._inputs(prune=True)
+        assert 'reference' not in inputs
+        assert 'reference' not in process(CampaignWorkChain, inputs).inputs
+
+    @pytest.mark.parametrize('pressures', [['high'], [0, np.nan], [], [0, True], [1, 1.0001]])
+    def test_what_is_no_pressure_is_refused(self, pressures):
+        with pytest.raises(PressureError):
+            campaign(pressures=pressures)
+
+    def test_reference_that_is_no_pressure_is_refused(self):
+        with pytest.raises(PressureError, match="'high' is not a pressure"):
+            campaign(reference_pressures=['high'])
+
+
+class TestPw:
+    def test_cutoffs_and_pseudos(self):
+        pw = campaign(cutoffs=(60.0, 480.0)).first_round.label.pw_base.pw
+        system = pw.parameters.get_dict()['SYSTEM']
+        assert (system['ecutwfc'], system['ecutrho']) == (60.0, 480.0)
+        assert set(pw.pseudos) == {'Mg', 'H'}
+        assert pw.code.label == 'pw'
+
+    def test_ranks_are_of_the_first_relaxation_alone(self):
+        builder = campaign(relaxation_ranks=2)
+        relax = builder.relax.pw_base.pw
+        options = relax.metadata.options
+        assert options.resources['num_mpiprocs_per_machine'] == 2
+        assert options.withmpi is True
+        assert options.environment_variables['INSBENCH_SLOTS'] == '2'
+        assert relax.parallelization.get_dict() == {'npool': 2}
+        for part in (builder.first_round.label, builder.reference.relax):
+            options = part.pw_base.pw.metadata.options
+            assert options.withmpi is False
+            assert options.environment_variables['INSBENCH_SLOTS'] == '1'
+
+    def test_threads_are_of_the_trainings(self):
+        builder = campaign(training_threads=2)
+        variables = builder.base_training.training.train.metadata.options.environment_variables
+        assert variables == {'OMP_NUM_THREADS': '2', 'INSBENCH_SLOTS': '2'}
+        variables = builder.phonons.phonons.metadata.options.environment_variables
+        assert variables == {'OMP_NUM_THREADS': '1', 'INSBENCH_SLOTS': '1'}
+
+    def test_reference_gives_way(self):
+        builder = campaign()
+        for part in (builder.reference.relax, builder.reference.label):
+            variables = part.pw_base.pw.metadata.options.environment_variables
+            assert variables['INSBENCH_QUEUE'] == 'background'
+        variables = builder.first_round.label.pw_base.pw.metadata.options.environment_variables
+        assert 'INSBENCH_QUEUE' not in variables
+
+
+class TestOverrides:
+    def test_mesh(self):
+        builder = campaign(overrides={'kpoints_mesh': [3, 3, 3]})
+        assert builder.relax.kpoints_mesh.get_list() == [3, 3, 3]
+
+    def test_supercell(self):
+        matrix = [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
+        builder = campaign(overrides={'phonons': {'supercell_matrix': matrix}})
+        assert builder.phonons.phonons.supercell_matrix.get_list() == matrix
+        assert 'supercell_matrix' not in builder.phonons.phonons.settings.get_dict()
+
+    def test_file(self, tmp_path):
+        path = tmp_path / 'overrides.yaml'
+        path.write_text('base_training: {max_epochs: 7}\n')
+        settings = campaign(overrides=path).base_training.training.train.settings.get_dict()
+        assert settings['max_epochs'] == 7
+        assert settings['learning_rate'] == 0.01
+
+    def test_rattle_by_element(self):
+        rattle = campaign().first_round.sample.sample.settings.get_dict()['rattle']
+        assert rattle == {'H': [0.02, 0.06], 'Mg': [0.01, 0.02]}
+
+
+class TestRefusals:
+    def test_missing_pseudopotential(self):
+        with pytest.raises(InputError, match=r'No pseudopotential for H\. Install a family'):
+            campaign(pseudos={'Mg': pseudo('Mg')})
+
+    def test_unknown_protocol(self):
+        with pytest.raises(ValueError, match='`quick` is not a valid protocol'):
+            campaign(protocol='quick')
+
+    def test_overlapping_atoms(self):
+        atoms = crystal()
+        atoms.positions[1] = atoms.positions[0] + 0.01
+        with pytest.raises(ValueError, match=r'atoms 0 \(Mg\) and 1 \(Mg\) are 0\.017 Å apart'):
+            campaign(structure=StructureData(ase=atoms))
+
+    def test_molecule(self):
+        atoms = crystal()
+        atoms.pbc = [True, True, False]
+        with pytest.raises(ValueError, match='not periodic in three dimensions'):
+            campaign(structure=StructureData(ase=atoms))
+
+    def test_colliding_pressures_in_the_builder(self):
+        builder = campaign()
+        with pytest.raises(ValueError, match='share the label p_1000'):
+            builder.pressures = List([1, 1.0001])
+
+    def test_equal_seeds_of_a_committee(self):
+        builder = campaign()
+        with pytest.raises(ValueError, match='give different integers'):
+            builder.base_training.seeds = List([1, 1])
