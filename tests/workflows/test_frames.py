@@ -204,7 +204,9 @@ class TestSplitDataset:
 
     @pytest.mark.parametrize('count', [0, -1, 10, 11])
     def test_too_many_or_none_are_refused(self, count):
-        with pytest.raises(DatasetError, match=f'{count} validation frames cannot be taken from 10'):
+        with pytest.raises(
+            DatasetError, match=f'{count} validation frames cannot be taken from 10'
+        ):
             self.split(count, seed=1)
 
 
