@@ -18,7 +18,7 @@ class PwRun:
     formula: str
     n_atoms: int
     purpose: str
-    energy_ev: float
+    energy_ev: float | None
     wall_time_seconds: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -56,20 +56,22 @@ def lineage(node: Node) -> list[PwRun]:
 
 def _describe(calculation: CalcJobNode) -> PwRun:
     structure = calculation.inputs.structure
-    results = calculation.outputs.output_parameters.get_dict()
+    outputs = calculation.outputs
+    results = outputs.output_parameters.get_dict() if 'output_parameters' in outputs else {}
+    energy = results.get('energy')
     return PwRun(
         pk=calculation.pk,
         uuid=str(calculation.uuid),
         formula=structure.get_formula(),
         n_atoms=len(structure.sites),
         purpose=_purpose(calculation),
-        energy_ev=float(results['energy']),
+        energy_ev=None if energy is None else float(energy),
         wall_time_seconds=float(results.get('wall_time_seconds', 0.0)),
     )
 
 
 def _purpose(calculation: CalcJobNode) -> str:
-    kind = calculation.inputs.parameters.get_dict()['CONTROL'].get('calculation', 'scf')
+    kind = calculation.inputs.parameters.get_dict().get('CONTROL', {}).get('calculation', 'scf')
     caller = calculation.caller
     label = ''
     if caller is not None:

@@ -81,7 +81,6 @@ def test_rows(graph):
     assert row.as_dict()['purpose'] == 'scf r1_000'
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason='`_describe` wants an energy of every run')
 def test_run_without_energy_is_listed_too():
     """A relaxation that failed in its first step, whose restart went on from its files."""
     failed, results = pw('p_0000_run_1', status=410, results={'wall_time_seconds': 3.0})

@@ -16,6 +16,12 @@ from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.science.structures import atoms_to_dict
 
 
+def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str | None:
+    if inputs and 'reference' in inputs and not inputs.get('reference_structures'):
+        return '`reference` needs `reference_structures`, the crystals that were displaced.'
+    return None
+
+
 class AnalyseCalculation(InsbenchCalculation):
     """Table of mode shifts of each potential, beside the DFT's own."""
 
@@ -46,6 +52,7 @@ class AnalyseCalculation(InsbenchCalculation):
             help='DFT-relaxed crystals by pressure label.',
         )
         spec.input('settings', valid_type=Dict, help='Tolerances.')
+        spec.inputs.validator = _validate_inputs
 
     def write_inputs(self, folder: Folder) -> dict[str, Any]:
         """Write force constants and reference frames."""
@@ -66,6 +73,6 @@ class AnalyseCalculation(InsbenchCalculation):
             job['reference'] = 'reference.extxyz'
             job['reference_structures'] = {
                 label: atoms_to_dict(node.get_ase())
-                for label, node in self.inputs.reference_structures.items()
+                for label, node in self.inputs.get('reference_structures', {}).items()
             }
         return job

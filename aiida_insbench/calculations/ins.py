@@ -37,6 +37,9 @@ class InsCalculation(InsbenchCalculation):
         spec.output_namespace(
             'spectrum', valid_type=SpectrumData, dynamic=True, help='Spectra by pressure label.'
         )
+        spec.exit_code(
+            413, 'ERROR_PRESSURES_MISSING', message='No spectrum: {pressures}. {reasons}'
+        )
 
     def write_inputs(self, folder: Folder) -> dict[str, Any]:
         """Write each set of force constants as a phonopy YAML file."""
@@ -44,7 +47,7 @@ class InsCalculation(InsbenchCalculation):
             label: write_force_constants(folder, node, label)
             for label, node in self.inputs.force_constants.items()
         }
-        return {'force_constants': files, **self.inputs.parameters.get_dict()}
+        return {**self.inputs.parameters.get_dict(), 'force_constants': files}
 
     def files_to_retrieve(self) -> list[Any]:
         """One NPZ file per pressure."""

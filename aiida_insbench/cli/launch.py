@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from aiida.cmdline.params import options
 from aiida.cmdline.utils import decorators, echo
+
+DEFAULT_CODES = ('pw', 'insbench-job')
 
 
 @click.group('launch')
@@ -51,7 +55,7 @@ def cmd_campaign(  # type: ignore[no-untyped-def]
 
     try:
         crystal = StructureData(ase=read_structure(structure))
-        chosen = codes or [load_code(f'{name}@{COMPUTER}') for name in ('pw', 'insbench-job')]
+        chosen = _two_codes(codes) or [load_code(f'{name}@{COMPUTER}') for name in DEFAULT_CODES]
         builder = CampaignWorkChain.get_builder_from_protocol(
             chosen[0],
             chosen[1],
@@ -72,3 +76,11 @@ def cmd_campaign(  # type: ignore[no-untyped-def]
         return
     node = submit(builder)
     echo.echo_success(f'Submitted campaign {node.pk}; aiida-insbench status {node.pk} --watch')
+
+
+def _two_codes(codes: Sequence[Any] | None) -> list[Any]:
+    from aiida_insbench.science.errors import InputError
+
+    if codes and len(codes) != len(DEFAULT_CODES):
+        raise InputError(f'--codes takes two codes, pw.x and insbench-job; {len(codes)} given.')
+    return list(codes or [])

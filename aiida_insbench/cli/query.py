@@ -34,7 +34,8 @@ def cmd_lineage(node, form) -> None:  # type: ignore[no-untyped-def]
         return
     echo.echo(f'{len(rows)} pw.x calculations behind {node.__class__.__name__}<{node.pk}>')
     for row in rows:
+        energy = f'{row.energy_ev:14.6f} eV' if row.energy_ev is not None else 'no energy'
         echo.echo(
             f'{row.pk:>7}  {row.formula:<10} {row.purpose:<28} {row.n_atoms:>4} atoms  '
-            f'{row.wall_time_seconds:8.1f} s  {row.energy_ev:14.6f} eV'
+            f'{row.wall_time_seconds:8.1f} s  {energy}'
         )

@@ -80,6 +80,8 @@ def check_frames(frames: Sequence[Atoms], *, labelled: bool, name: str = 'frames
         if identity in seen:
             raise DatasetError(f'{where}: `frame_id` {identity} occurs twice.')
         seen.add(identity)
+        if not (np.isfinite(frame.positions).all() and np.isfinite(frame.cell.array).all()):
+            raise DatasetError(f'{where} ({identity}): positions or cell are not finite.')
         if labelled:
             _check_labels(frame, where=f'{where} ({identity})')
 

@@ -56,8 +56,12 @@ class JobBaseWorkChain(BaseRestartWorkChain):
         """210, 310, 412: the same inputs would fail again; pass the message on."""
         if node.exit_status not in (210, 310, 412):
             return None
+        self.attach_finished(node)
         code = self.exit_codes.ERROR_STAGE_FAILED.format(message=node.exit_message)
         return ProcessHandlerReport(do_break=True, exit_code=code)
+
+    def attach_finished(self, node: CalcJobNode) -> None:
+        """Attach what is worth keeping of a stage that failed; nothing, unless a subclass says."""
 
     def _attach_outputs(self, node: CalcJobNode) -> Mapping[str, Any]:
         """Attach outputs of `node`, namespaces included."""

@@ -37,6 +37,10 @@ class PhononsBaseWorkChain(JobBaseWorkChain):
             self.ctx.inputs['finished'] = finished
         return None
 
+    def attach_finished(self, node: CalcJobNode) -> None:
+        """Pressures that earlier runs finished are not lost with the last one."""
+        self._attach_outputs(node)
+
     @process_handler(priority=400)
     def handle_pressures_missing(self, node: CalcJobNode) -> ProcessHandlerReport | None:
         """413: the job itself says that it cannot do them, so do not try again."""

@@ -356,19 +356,14 @@ class TestAnalyse:
         assert job['reference'] is None
         assert job['reference_structures'] == {}
 
-    @pytest.mark.xfail(
-        strict=True, raises=AttributeError, reason='the namespace is read though it may be absent'
-    )
-    def test_reference_without_structures(self, tmp_path):
-        """Nothing breaks here: the stage names what is missing."""
-        job, _ = prepare(
+    def test_reference_without_structures_is_refused(self):
+        message = refusal(
             AnalyseCalculation,
-            tmp_path,
             phonons={'base': {'p_0000': force_constants()}},
             reference=dataset(2),
             settings=Dict({}),
         )
-        assert job['reference_structures'] == {}
+        assert '`reference` needs `reference_structures`' in message
 
     def test_pool_as_reference_is_refused(self):
         message = refusal(

@@ -257,7 +257,6 @@ class TestLaunch:
         assert isinstance(done.exception, SystemExit), done.exception
         assert message in done.output
 
-    @pytest.mark.xfail(strict=True, raises=AssertionError, reason='IndexError: chosen[1]')
     def test_one_code_is_refused(self, tmp_path):
         done = self.campaign(tmp_path, '--codes', pw_code().full_label)
         assert done.exit_code != 0

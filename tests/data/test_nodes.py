@@ -92,7 +92,6 @@ class TestDataset:
         with pytest.raises(DatasetError, match=r'r1_001.*not finite'):
             DatasetData(given, dft_level=LEVEL)
 
-    @pytest.mark.xfail(strict=True, reason='`check_frames` looks at labels only')
     @pytest.mark.parametrize('labelled', [True, False])
     def test_position_that_is_not_finite_is_refused(self, labelled):
         given = frames(2, labelled=labelled)

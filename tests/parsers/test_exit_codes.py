@@ -217,9 +217,6 @@ class TestIns:
         assert spectrum.details['bands'] == details['bands']
         assert spectrum.details['settings'] == {'instrument': 'TOSCA', 'temperature': 10.0}
 
-    @pytest.mark.xfail(
-        strict=True, reason='missing pressures of `ins` are neither named nor an exit code'
-    )
     def test_missing_pressure_is_not_silent(self):
         ended = {
             'spectra': {'p_0000': {}},

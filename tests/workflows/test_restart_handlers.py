@@ -191,7 +191,6 @@ class TestPhononsBase:
     def test_computation_that_failed_ends_it(self, made):
         assert self.after(made, 412, message='torn').status == 420
 
-    @pytest.mark.xfail(strict=True, reason='only 413 and success attach what earlier runs finished')
     def test_pressures_finished_before_a_failure_are_kept(self, made):
         """One run interrupted, the next beyond repair: what the first finished stays."""
         self.after(made, 410, ['p_0000'])
