@@ -43,7 +43,7 @@ endif
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo 'Options of the demo: PRESSURES=0,1,2 (GPa)  FRAMES=24,24 (two rounds)  SEED=1'
+	@echo 'Options of the demo: PRESSURES=0,1,2 (GPa)  FRAMES=24,18 (two rounds)  SEED=1'
 	@echo 'Options of the installation: PYTHON=python3.11  TORCH_INDEX_URL=<index of CPU builds>'
 
 env: $(stamp) ## make .venv and install the package in it

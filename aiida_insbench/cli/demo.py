@@ -30,7 +30,7 @@ def cmd_demo() -> None:
 @_FOLDER
 @click.option('--pressures', default='0,1,2', show_default=True, help='GPa.')
 @click.option('--reference', default='', help='Pressures of the DFT check; default first and last.')
-@click.option('--frames', default='24,24', show_default=True, help='Frames of the two rounds.')
+@click.option('--frames', default='24,18', show_default=True, help='Frames of the two rounds.')
 @click.option('--epochs', default='160,80', show_default=True, help='Epochs of the two trainings.')
 @click.option('--seed', type=click.IntRange(min=0), default=1, show_default=True)
 @click.option('--workers', type=click.IntRange(1, 16), default=2, show_default=True)
@@ -99,7 +99,7 @@ def _with_own_profile(folder: Path, *, must_exist: bool = False) -> None:
         )
     if os.environ.get('AIIDA_PATH') == own:
         return
-    Path(own).mkdir(parents=True, exist_ok=True)
+    (Path(own) / '.aiida').mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, 'AIIDA_PATH': own}
     environment.pop('AIIDA_PROFILE', None)
     words = [sys.executable, '-m', 'aiida_insbench.cli', *sys.argv[1:]]

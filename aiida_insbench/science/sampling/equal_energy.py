@@ -2,13 +2,12 @@ r"""Frames along a potential's own normal modes, with the same energy in each mo
 
 Each mode of the sampling supercell is a classical oscillator of energy kT caught at a random phase:
 
-.. math:: q_k = \frac{\sqrt{2 k_B T}}{\max(|\omega_k|, \omega_\mathrm{floor})} \cos\varphi_k
+.. math:: q_k = \frac{\sqrt{2 k_B T}}{\max(\omega_k, \omega_\mathrm{floor})} \cos\varphi_k
 
 Its potential energy is kT cos²φ, its kinetic energy (not used) the rest: kT in total, exactly, and
 kT/2 of potential energy on average. Soft modes move as far as their softness allows, which is what
-shows a potential the soft modes; the floor keeps the softest from leaving the crystal. An
-imaginary mode has no such energy; it moves as far as a real one of the same magnitude, so that a
-potential that is wrong about its sign is taught near the crystal and not far from it.
+shows a potential the soft modes; the floor keeps the softest from leaving the crystal. Imaginary
+modes have no such amplitude and take the floor's.
 
 Units: eV, Å, atomic mass units, K; frequencies in cm⁻¹.
 """
@@ -50,7 +49,7 @@ class EqualEnergy:
     temperature : float
         In K; kT is the energy of each mode.
     frequency_floor : float
-        In cm⁻¹; modes of a smaller magnitude are displaced as if they had this frequency.
+        In cm⁻¹; softer and imaginary modes are displaced as if they had this frequency.
     strain : float
         Standard deviation of each of the six strain components.
     displacement : float
@@ -178,7 +177,7 @@ def equal_energy_frames(
                 )
             )
             refused += again
-            floored += int((np.abs(modes.frequencies) < settings.frequency_floor).sum())
+            floored += int((modes.frequencies < settings.frequency_floor).sum())
             tell(f'frame at {pressure} GPa', index + 1, total)
     lowest: dict[str, float] = {}
     for (label, _), (_, modes) in known.items():

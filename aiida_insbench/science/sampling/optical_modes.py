@@ -114,12 +114,12 @@ def modes_of_hessian(*, hessian: FloatArray, masses: FloatArray) -> OpticalModes
 def equal_energy_amplitudes(
     *, frequencies: FloatArray, temperature: float, frequency_floor: float
 ) -> FloatArray:
-    r"""Largest mass-weighted amplitude of each mode, :math:`\sqrt{2 k_B T}/\max(|ω|, ω_floor)`.
+    r"""Largest mass-weighted amplitude of each mode, :math:`\sqrt{2 k_B T}/\max(ω, ω_floor)`.
 
     Parameters
     ----------
     frequencies : ndarray, shape (n_modes,)
-        In cm⁻¹; imaginary ones are negative and move as far as their magnitude allows.
+        In cm⁻¹; imaginary ones are negative and take the floor.
     temperature : float
         In K.
     frequency_floor : float
@@ -130,5 +130,5 @@ def equal_energy_amplitudes(
     ndarray, shape (n_modes,)
         In Å√u.
     """
-    omega = np.maximum(np.abs(frequencies), frequency_floor) * _OMEGA_PER_WAVENUMBER
+    omega = np.maximum(frequencies, frequency_floor) * _OMEGA_PER_WAVENUMBER
     return np.asarray(np.sqrt(2 * units.kB * temperature) / omega)
