@@ -26,7 +26,7 @@ from aiida_insbench.science.pressure import parse_pressures
 PROFILE = 'insbench-demo'
 PSEUDOS = ('Mg.pz-n-vbc.UPF', 'H.pz-vbc.UPF')
 CUTOFFS = (50.0, 200.0)
-REFRESH_SECONDS = 5.0
+REFRESH_SECONDS = 10.0
 LOG_SECONDS = 20.0
 HEALTH_SECONDS = 30.0
 

@@ -79,7 +79,8 @@ def prepare_computer(work_folder: Path, *, label: str = COMPUTER, slots: int | N
     computer.set_prepend_text(_SLOTS_SCRIPT.format(folder=f'"{folder / "slots"}"', slots=slots))
     computer.set_mpirun_command(['mpirun', '-np', '{tot_num_mpiprocs}'])
     computer.set_default_mpiprocs_per_machine(1)
-    computer.set_minimum_job_poll_interval(1.0)
+    # Each poll writes to the database for every job that waits: at 1 s that took half a core.
+    computer.set_minimum_job_poll_interval(2.0)
     computer.store()
     computer.configure(user=User.collection.get_default(), safe_interval=0.0, use_login_shell=False)
     return computer

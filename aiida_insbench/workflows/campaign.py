@@ -103,9 +103,9 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
         spec.outline(
             cls.run_relaxation,
             cls.inspect_relaxation,
-            cls.start_reference,  # runs beside everything that follows
             cls.run_first_round,
             cls.inspect_first_round,
+            cls.start_reference,  # runs beside everything that follows
             cls.run_base_training,
             cls.inspect_base_training,
             cls.start_base_phonons,  # runs beside the second round
@@ -151,7 +151,7 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
         spec.output('evaluation', valid_type=Dict, help='Errors on the held-out frames.')
         spec.output('comparison', valid_type=Dict, help='Mode shifts of each potential and of DFT.')
 
-    # DFT: the cell to start from, and the truth to be judged by
+    # DFT: the cell to start from
 
     def run_relaxation(self) -> ToContext:
         """Relax the crystal by DFT: X-ray cells stand under pressure."""
@@ -167,15 +167,6 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
             self.ctx.structure = next(iter(dict(sorted(structures.items())).values()))
         return failure
 
-    def start_reference(self) -> None:
-        """Start the DFT reference, without waiting for it."""
-        if 'reference' not in self.inputs:
-            return
-        inputs = AttributeDict(self.exposed_inputs(ReferenceWorkChain, namespace='reference'))
-        inputs.relax.structure = self.ctx.structure
-        inputs.metadata.call_link_label = 'reference'
-        self.ctx.reference_pk = self.submit(ReferenceWorkChain, **inputs).pk
-
     # Round one: around the relaxed cell
 
     def run_first_round(self) -> ToContext:
@@ -189,6 +180,15 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
     def inspect_first_round(self) -> ExitCode | None:
         """The base potential needs its frames."""
         return self._check('first_round', 'First round of data')
+
+    def start_reference(self) -> None:
+        """Start the DFT reference, without waiting for it."""
+        if 'reference' not in self.inputs:
+            return
+        inputs = AttributeDict(self.exposed_inputs(ReferenceWorkChain, namespace='reference'))
+        inputs.relax.structure = self.ctx.structure
+        inputs.metadata.call_link_label = 'reference'
+        self.ctx.reference_pk = self.submit(ReferenceWorkChain, **inputs).pk
 
     def run_base_training(self) -> ToContext:
         """Train from scratch."""
