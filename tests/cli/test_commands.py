@@ -404,11 +404,11 @@ class TestSlots:
     def test_background_jobs_give_way(self, site):
         """Three of them and two others wait: one is in line, the others come after."""
         one = site(1)
-        one.submit('running', 1.5)
+        one.submit('running', 6.0)
         one.wait_for('start', 'running')
         for number in range(3):
             one.submit(f'background{number}', 0.05, INSBENCH_QUEUE='background')
-        time.sleep(0.5)
+        time.sleep(1.5)
         for number in range(2):
             one.submit(f'front{number}', 0.05)
         one.wait()
