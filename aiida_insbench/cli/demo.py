@@ -29,7 +29,7 @@ def cmd_demo() -> None:
 @cmd_demo.command('run')
 @_FOLDER
 @click.option('--pressures', default='0,1,2', show_default=True, help='GPa.')
-@click.option('--reference', default='', help='Pressures of the DFT check; default first and last.')
+@click.option('--reference', default='', help='Pressures of the DFT check; default all.')
 @click.option('--frames', default='24,18', show_default=True, help='Frames of the two rounds.')
 @click.option('--epochs', default='160,80', show_default=True, help='Epochs of the two trainings.')
 @click.option('--seed', type=click.IntRange(min=0), default=1, show_default=True)

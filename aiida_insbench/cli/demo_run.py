@@ -62,7 +62,7 @@ def read_settings(
         If a number is none, or there are too few frames to train on.
     """
     wanted = parse_pressures(pressures)
-    checks = parse_pressures(reference) if reference else tuple(sorted({wanted[0], wanted[-1]}))
+    checks = parse_pressures(reference) if reference else wanted
     return DemoSettings(
         pressures=wanted,
         reference=checks,
