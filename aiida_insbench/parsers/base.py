@@ -52,3 +52,12 @@ class InsbenchParser(Parser):
     def attach_parameters(self, result: dict[str, Any], record: dict[str, Any]) -> None:
         """Attach the result and its record (versions, seconds) as `output_parameters`."""
         self.out('output_parameters', Dict({**result, 'job': record}))
+
+    def judge_pressures(self, result: dict[str, Any]) -> ExitCode | None:
+        """Name the pressures a stage could not finish, with its reasons."""
+        if result['missing']:
+            reasons = ' '.join(f'{key}: {text}' for key, text in result['reasons'].items())
+            return self.exit_codes.ERROR_PRESSURES_MISSING.format(
+                pressures=', '.join(result['missing']), reasons=reasons
+            )
+        return None

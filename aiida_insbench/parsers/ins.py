@@ -35,9 +35,4 @@ class InsParser(InsbenchParser):
                 details={**details, 'settings': parameters},
             )
             self.out(f'spectrum.{label}', spectrum)
-        if result['missing']:
-            reasons = ' '.join(f'{key}: {text}' for key, text in result['reasons'].items())
-            return self.exit_codes.ERROR_PRESSURES_MISSING.format(
-                pressures=', '.join(result['missing']), reasons=reasons
-            )
-        return None
+        return self.judge_pressures(result)

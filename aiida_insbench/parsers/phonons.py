@@ -42,9 +42,4 @@ class PhononsParser(InsbenchParser):
     def attach_result(self, result: dict[str, Any], record: dict[str, Any]) -> ExitCode | None:
         """Attach parameters; name missing pressures."""
         self.attach_parameters(result, record)
-        if result['missing']:
-            reasons = ' '.join(f'{key}: {text}' for key, text in result['reasons'].items())
-            return self.exit_codes.ERROR_PRESSURES_MISSING.format(
-                pressures=', '.join(result['missing']), reasons=reasons
-            )
-        return None
+        return self.judge_pressures(result)

@@ -71,6 +71,27 @@ class JobBaseWorkChain(BaseRestartWorkChain):
         return outputs
 
 
+class PressuresBaseWorkChain(JobBaseWorkChain):
+    """A stage with one result per pressure: some can be missing, the others are attached."""
+
+    MISSING: ClassVar[str]
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Add the exit code for pressures without a result."""
+        super().define(spec)
+        spec.exit_code(421, 'ERROR_PRESSURES_MISSING', message=cls.MISSING)
+
+    @process_handler(priority=400)
+    def handle_pressures_missing(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+        """413: the job itself says that it cannot do them, so do not try again."""
+        if node.exit_status != self.process_class.exit_codes.ERROR_PRESSURES_MISSING.status:
+            return None
+        self._attach_outputs(node)
+        code = self.exit_codes.ERROR_PRESSURES_MISSING.format(message=node.exit_message)
+        return ProcessHandlerReport(do_break=True, exit_code=code)
+
+
 def flatten(outputs: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Node]]:
     """Walk nested namespaces as ``namespace.label`` and node."""
     for key, value in outputs.items():

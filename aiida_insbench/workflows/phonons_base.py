@@ -9,22 +9,16 @@ from aiida.engine import ProcessHandlerReport, process_handler
 from aiida.orm import CalcJobNode, StructureData
 
 from aiida_insbench.calculations.phonons import PhononsCalculation
-from aiida_insbench.workflows.job_base import JobBaseWorkChain, flatten
+from aiida_insbench.workflows.job_base import PressuresBaseWorkChain, flatten
 
 
-class PhononsBaseWorkChain(JobBaseWorkChain):
+class PhononsBaseWorkChain(PressuresBaseWorkChain):
     """Phonons at every pressure; after an early end only the missing pressures are computed."""
 
     _process_class = PhononsCalculation
     NAMESPACE = 'phonons'
 
-    @classmethod
-    def define(cls, spec: Any) -> None:
-        """Add the exit code for pressures that cannot be reached."""
-        super().define(spec)
-        spec.exit_code(
-            421, 'ERROR_PRESSURES_MISSING', message='Some pressures cannot be reached: {message}'
-        )
+    MISSING = 'Some pressures cannot be reached: {message}'
 
     @process_handler(priority=600)
     def handle_keep_finished(self, node: CalcJobNode) -> ProcessHandlerReport | None:
@@ -40,15 +34,6 @@ class PhononsBaseWorkChain(JobBaseWorkChain):
     def attach_finished(self, node: CalcJobNode) -> None:
         """Pressures that earlier runs finished are not lost with the last one."""
         self._attach_outputs(node)
-
-    @process_handler(priority=400)
-    def handle_pressures_missing(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """413: the job itself says that it cannot do them, so do not try again."""
-        if node.exit_status != PhononsCalculation.exit_codes.ERROR_PRESSURES_MISSING.status:
-            return None
-        self._attach_outputs(node)
-        code = self.exit_codes.ERROR_PRESSURES_MISSING.format(message=node.exit_message)
-        return ProcessHandlerReport(do_break=True, exit_code=code)
 
     def _attach_outputs(self, node: CalcJobNode) -> Mapping[str, Any]:
         """Attach what all runs finished, the latest run winning."""
