@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import sqlite3
-import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -336,11 +335,8 @@ def _two_numbers(text: str, name: str, *, least: int) -> tuple[int, int]:
 
 
 def _verdi(*words: str) -> None:
-    environment = dict(os.environ)
-    environment['PATH'] = f'{Path(sys.executable).parent}:{environment.get("PATH", "")}'
-    program = str(Path(sys.executable).with_name('verdi'))
-    done = subprocess.run(  # noqa: S603 - our own words only
-        [program, *words], check=False, capture_output=True, text=True, env=environment
-    )
+    from aiida_insbench.cli.health import run_verdi
+
+    done = run_verdi(*words)
     if done.returncode:
         raise InputError(f'`verdi {" ".join(words)}` failed: {done.stderr or done.stdout}')

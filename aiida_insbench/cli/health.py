@@ -148,15 +148,20 @@ def _subscribers() -> int | None:
     return None if count is None else int(count)
 
 
+def run_verdi(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run ``verdi`` of this environment; the daemon looks for it on PATH."""
+    environment = dict(os.environ)
+    environment['PATH'] = f'{Path(sys.executable).parent}:{environment.get("PATH", "")}'
+    program = str(Path(sys.executable).with_name('verdi'))
+    return subprocess.run(  # noqa: S603 - our own words only
+        [program, *words], check=False, capture_output=True, text=True, env=environment
+    )
+
+
 def _verdi(*words: str, check: bool = True) -> None:
     from aiida.manage import get_manager
 
     profile = get_manager().get_profile()
-    command = [str(Path(sys.executable).with_name('verdi'))]
-    if profile is not None:
-        command += ['-p', profile.name]
-    environment = dict(os.environ)
-    environment['PATH'] = f'{Path(sys.executable).parent}:{environment.get("PATH", "")}'
-    subprocess.run(  # noqa: S603 - our own words only
-        [*command, *words], check=check, capture_output=True, env=environment
-    )
+    done = run_verdi(*(['-p', profile.name] if profile is not None else []), *words)
+    if check:
+        done.check_returncode()
