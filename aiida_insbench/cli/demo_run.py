@@ -12,6 +12,7 @@ import os
 import sqlite3
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from aiida_insbench.science.pressure import parse_pressures
 PROFILE = 'insbench-demo'
 PSEUDOS = ('Mg.pz-n-vbc.UPF', 'H.pz-vbc.UPF')
 CUTOFFS = (50.0, 200.0)
+LOOK_SECONDS = 1.0
 REFRESH_SECONDS = 10.0
 LOG_SECONDS = 20.0
 HEALTH_SECONDS = 30.0
@@ -83,12 +85,17 @@ def run_demo(folder: Path, settings: DemoSettings) -> bool:
     campaign = find_campaign(settings)
     if campaign is None or not campaign.is_terminated:
         click.echo('Starting the daemon of the demo profile ...')
-        health = ensure_daemon(settings.workers)
+        with ThreadPoolExecutor(1) as beside:
+            starting = beside.submit(ensure_daemon, settings.workers)
+            builder = None if campaign else campaign_builder(folder, settings)
+            health = starting.result()
         if health.faults:
             raise InputError(f'The daemon does not work: {" ".join(health.faults)}')
-        campaign = campaign or submit_campaign(folder, settings)
+        campaign = campaign or submit_campaign(builder)
         watch(campaign, settings.workers)
-        stop_daemon()
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(stop_daemon)
+            return show_result(campaign, folder)
     return show_result(campaign, folder)
 
 
@@ -96,21 +103,18 @@ def prepare_profile(folder: Path) -> None:
     """Make (once) and load the demo's own profile: SQLite, ZeroMQ broker, caching on."""
     from aiida import load_profile
     from aiida.manage import get_config
+    from aiida.manage.configuration import reset_config
 
     config = get_config(create=True)
     if PROFILE not in config.profile_names:
         click.echo(f'Making the AiiDA profile {PROFILE} in {folder / "aiida"} ...')
         _verdi('presto', '--use-zeromq', '-n', '-p', PROFILE)
-        for option, value in (
-            ('caching.default_enabled', 'True'),
-            ('daemon.default_workers', '2'),
-            ('logging.aiida_loglevel', 'REPORT'),
-        ):
-            _verdi('-p', PROFILE, 'config', 'set', option, value)
-        from aiida.manage.configuration import reset_config
-
         reset_config()
-        _write_ahead(get_config().get_profile(PROFILE))
+        config = get_config()
+        config.set_option('caching.default_enabled', True, scope=PROFILE)
+        config.set_option('logging.aiida_loglevel', 'REPORT', scope=PROFILE)
+        config.store()
+        _write_ahead(config.get_profile(PROFILE))
     load_profile(PROFILE, allow_switch=True)
 
 
@@ -149,13 +153,12 @@ def find_campaign(settings: DemoSettings) -> Any:
     return None
 
 
-def submit_campaign(folder: Path, settings: DemoSettings) -> Any:
-    """Prepare codes and pseudopotentials and submit the campaign."""
+def submit_campaign(builder: Any) -> Any:
+    """Submit the campaign."""
     from aiida.engine import submit
 
-    builder = campaign_builder(folder, settings)
     node = submit(builder)
-    click.echo(f'Submitted campaign {node.pk}: {settings.label}')
+    click.echo(f'Submitted campaign {node.pk}: {node.label}')
     return node
 
 
@@ -216,19 +219,22 @@ def watch(campaign: Any, workers: int) -> None:
 
     reader = CampaignWatch(campaign)
     screen = _Screen(campaign.pk)
-    last_check = time.monotonic()
-    while True:
+    last_check = last_shown = time.monotonic()
+    ended = False
+    while not ended:
         ended = campaign.is_terminated
-        screen.show(reader.stages())
-        if ended:
-            return
-        if time.monotonic() - last_check > HEALTH_SECONDS:
-            last_check = time.monotonic()
+        now = time.monotonic()
+        if ended or now - last_shown > REFRESH_SECONDS:
+            last_shown = now
+            screen.show(reader.stages())
+        if not ended and now - last_check > HEALTH_SECONDS:
+            last_check = now
             faults = check_daemon().faults
             if faults:
                 click.echo(f'{" ".join(faults)} Mending it.')
                 mend_daemon(workers)
-        time.sleep(REFRESH_SECONDS)
+        if not ended:
+            time.sleep(LOOK_SECONDS)
 
 
 class _Screen:

@@ -17,26 +17,38 @@ COMPUTER = 'insbench-local'
 _SLOTS_SCRIPT = """\
 # Jobs submitted to core.direct start at once; each waits here for as many of the {slots} slots of
 # this computer as it needs (INSBENCH_SLOTS). A slot is a locked file, free when its job has ended,
-# however it ended. Jobs queue for one ticket, whose holder alone looks for free slots; those of
-# INSBENCH_QUEUE=background stand in a queue of their own first, so only one of them is in line.
+# however it ended. Jobs queue for one ticket, whose holder alone looks for free slots. Those of
+# INSBENCH_QUEUE=background start only while no other job waits, and run at low priority.
 insbench_take_slots() {{
-  local folder={folder} needed=${{INSBENCH_SLOTS:-1}} number handle ticket background
+  local folder={folder} needed=${{INSBENCH_SLOTS:-1}} ticket waiting handle
+  local held=()
   mkdir -p "$folder"
   if [ "$needed" -gt {slots} ]; then needed={slots}; fi
+  exec {{ticket}}>"$folder/ticket" {{waiting}}>"$folder/waiting"
   if [ "${{INSBENCH_QUEUE:-}}" = background ]; then
-    exec {{background}}>"$folder/background"
-    flock "$background"
+    renice -n 10 -p $BASHPID > /dev/null || true
+    until flock -n "$ticket" && flock -n "$waiting" && insbench_look_for_slots; do
+      for handle in "${{held[@]}}"; do exec {{handle}}>&-; done
+      held=()
+      flock -u "$waiting"
+      flock -u "$ticket"
+      sleep 0.5
+    done
+  else
+    flock -s "$waiting"
+    flock "$ticket"
+    until insbench_look_for_slots; do sleep 0.2; done
   fi
-  exec {{ticket}}>"$folder/ticket"
-  flock "$ticket"
-  local held=()
-  for (( number = 1; ${{#held[@]}} < needed; number = number % {slots} + 1 )); do
+  exec {{ticket}}>&- {{waiting}}>&-
+}}
+# Lock slots that are free, up to `needed`; what was locked stays so in `held`.
+insbench_look_for_slots() {{
+  local number handle
+  for (( number = 1; number <= {slots} && ${{#held[@]}} < needed; number++ )); do
     exec {{handle}}>"$folder/slot_$number"
     if flock -n "$handle"; then held+=("$handle"); else exec {{handle}}>&-; fi
-    if [ "$number" -eq {slots} ] && [ "${{#held[@]}}" -lt "$needed" ]; then sleep 0.1; fi
   done
-  exec {{ticket}}>&-
-  if [ -n "${{background:-}}" ]; then exec {{background}}>&-; fi
+  [ "${{#held[@]}}" -eq "$needed" ]
 }}
 insbench_take_slots
 """

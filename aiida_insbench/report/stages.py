@@ -21,6 +21,8 @@ STAGES = {
     'analysis': 'Mode shifts',
 }
 
+_ENDED = ('finished', 'excepted', 'killed')
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -58,42 +60,75 @@ class CampaignWatch:
         return stages
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What is shown of a calculation job."""
+
+    ended: bool
+    cached: bool
+    folder: str | None
+
+
 def _read_stage(name: str, node: Any) -> Stage:
     if node is None:
         return Stage(name, 'waiting', '', None, 0.0)
     jobs = _jobs(node)
-    done = [job for job in jobs if job.is_terminated]
     ended = node.mtime if node.is_terminated else datetime.now(tz=UTC)
     seconds = (ended - node.ctime).total_seconds()
     if node.is_terminated:
         state = 'done' if node.is_finished_ok else 'failed'
-        cached = sum(1 for job in jobs if job.base.caching.is_created_from_cache)
+        cached = sum(job.cached for job in jobs)
         detail = f'{len(jobs)} jobs' + (f', {cached} from cache' if cached else '')
         if state == 'failed':
             detail = f'[{node.exit_status}] {node.exit_message or node.process_state.value}'
         return Stage(name, state, detail, node.pk, seconds)
-    detail = f'{len(done)}/{len(jobs)} jobs'
-    running = [job for job in jobs if not job.is_terminated]
-    messages = [text for job in running if (text := _last_message(job))]
+    detail = f'{sum(job.ended for job in jobs)}/{len(jobs)} jobs'
+    messages = [text for job in jobs if not job.ended and (text := _last_message(job.folder))]
     if messages:
         detail += f', {messages[-1]}'
     return Stage(name, 'running', detail, node.pk, seconds)
 
 
-def _jobs(node: Any) -> list[Any]:
-    from aiida.orm import CalcJobNode
+def _jobs(node: Any) -> list[_Job]:
+    """Return the calculation jobs below a process, by one query for each level.
 
-    return [child for child in node.called_descendants if isinstance(child, CalcJobNode)]
+    `called_descendants` loads every node and asks for the links of each: with a hundred jobs that
+    took as long as one of them.
+    """
+    from aiida.orm import CalcJobNode, ProcessNode, QueryBuilder
+
+    jobs: list[_Job] = []
+    callers = [node.pk]
+    while callers:
+        query = QueryBuilder()
+        query.append(ProcessNode, filters={'id': {'in': callers}}, tag='caller')
+        query.append(
+            ProcessNode,
+            with_incoming='caller',
+            edge_filters={'type': {'in': ['call_work', 'call_calc']}},
+            project=[
+                'id',
+                'node_type',
+                'attributes.process_state',
+                'attributes.remote_workdir',
+                'extras._aiida_cached_from',
+            ],
+        )
+        rows = query.all()
+        callers = [row[0] for row in rows]
+        jobs += [
+            _Job(ended=state in _ENDED, cached=source is not None, folder=folder)
+            for _, kind, state, folder, source in rows
+            if kind == CalcJobNode.class_node_type
+        ]
+    return jobs
 
 
-def _last_message(job: Any) -> str:
+def _last_message(folder: str | None) -> str:
     from aiida_insbench.jobs.progress import PROGRESS_FILE, read_progress
 
-    folder = job.get_remote_workdir()
-    if not folder or job.computer.transport_type != 'core.local':
-        return ''
-    path = Path(folder) / PROGRESS_FILE
-    if not path.is_file():
+    path = Path(folder or '', PROGRESS_FILE)
+    if not folder or not path.is_file():  # on another machine, or not one of our jobs
         return ''
     lines = read_progress(path.read_text(encoding='utf-8')[-4000:])
     if not lines:

@@ -24,7 +24,7 @@ from aiida_insbench.workflows.job_base import flatten
 from aiida_insbench.workflows.phonons import PhononsWorkChain
 from aiida_insbench.workflows.protocols.campaign import CampaignProtocol
 from aiida_insbench.workflows.reference import ReferenceWorkChain
-from aiida_insbench.workflows.relax import RelaxWorkChain
+from aiida_insbench.workflows.relax import RelaxWorkChain, same_dft
 
 _FROM_ROUND = ('sample.structure', 'sample.potential', 'sample.method', 'sample.prefix')
 _FROM_DATA = ('train.dataset', 'train.validation', 'train.start')
@@ -81,7 +81,7 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
         spec.expose_inputs(
             ReferenceWorkChain,
             namespace='reference',
-            exclude=('relax.structure',),
+            exclude=('relax.structure', 'relaxed'),
             namespace_options={'required': False, 'populate_defaults': False},
         )
         spec.expose_inputs(
@@ -108,9 +108,9 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
             cls.start_reference,  # runs beside everything that follows
             cls.run_base_training,
             cls.inspect_base_training,
-            cls.start_base_phonons,  # runs beside the second round
             cls.run_second_round,
             cls.inspect_second_round,
+            cls.start_base_phonons,  # runs beside the fine-tuning
             cls.run_fine_tuning,
             cls.inspect_fine_tuning,
             cls.run_phonons_and_evaluation,
@@ -187,6 +187,8 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
             return
         inputs = AttributeDict(self.exposed_inputs(ReferenceWorkChain, namespace='reference'))
         inputs.relax.structure = self.ctx.structure
+        if same_dft(inputs.relax, self.inputs.relax):
+            inputs.relaxed = dict(self.ctx.relaxation.outputs.structure)
         inputs.metadata.call_link_label = 'reference'
         self.ctx.reference_pk = self.submit(ReferenceWorkChain, **inputs).pk
 
@@ -202,10 +204,6 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
         return self._check('base_training', 'Training') or self._attach_potential(
             'base', self.ctx.base_training
         )
-
-    def start_base_phonons(self) -> None:
-        """Start the phonons of the base potential, without waiting for them."""
-        self.ctx.base_phonons_pk = self.submit(PhononsWorkChain, **self._phonon_inputs('base')).pk
 
     # Round two: along the modes of the first potential
 
@@ -226,6 +224,10 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
                 )
                 self.out(name, self.ctx[name])
         return failure
+
+    def start_base_phonons(self) -> None:
+        """Start the phonons of the base potential, without waiting for them."""
+        self.ctx.base_phonons_pk = self.submit(PhononsWorkChain, **self._phonon_inputs('base')).pk
 
     def run_fine_tuning(self) -> ToContext:
         """Fine-tune the base potential on all frames."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain
-from aiida.orm import Str, StructureData
+from aiida.orm import List, Str, StructureData
 
 from aiida_insbench.data.dataset import DatasetData
+from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.workflows.label import LabelWorkChain
 from aiida_insbench.workflows.relax import RelaxWorkChain
 from aiida_insbench.workflows.sample_base import SampleBaseWorkChain
@@ -26,6 +27,13 @@ class ReferenceWorkChain(WorkChain):
         """Declare ports and outline."""
         super().define(spec)
         spec.expose_inputs(RelaxWorkChain, namespace='relax')
+        spec.input_namespace(
+            'relaxed',
+            valid_type=StructureData,
+            dynamic=True,
+            required=False,
+            help='Crystals relaxed already, by pressure label; these are not relaxed again.',
+        )
         spec.expose_inputs(
             SampleBaseWorkChain,
             namespace='sample',
@@ -48,16 +56,25 @@ class ReferenceWorkChain(WorkChain):
             411, 'ERROR_SUB_PROCESS_FAILED', message='{stage} failed: [{status}] {message}'
         )
 
-    def run_relaxations(self) -> ToContext:
-        """Relax cell and positions at each pressure."""
-        inputs = self.exposed_inputs(RelaxWorkChain, namespace='relax')
+    def run_relaxations(self) -> ToContext | None:
+        """Relax cell and positions at each pressure at which it is not done yet."""
+        inputs = AttributeDict(self.exposed_inputs(RelaxWorkChain, namespace='relax'))
+        wanted = pressure_labels(inputs.pressures.get_list())
+        given = self.inputs.get('relaxed', {})
+        self.ctx.structures = {label: given[label] for label in wanted if label in given}
+        lacking = [pressure for label, pressure in wanted.items() if label not in given]
+        if not lacking:
+            return None
+        inputs.pressures = List(lacking)
         return ToContext(relaxation=self.submit(RelaxWorkChain, **inputs))
 
     def inspect_relaxations(self) -> ExitCode | None:
         """Attach the structures."""
-        if not self.ctx.relaxation.is_finished_ok:
-            return self._failed('DFT relaxation', self.ctx.relaxation)
-        for label, structure in self.ctx.relaxation.outputs.structure.items():
+        if 'relaxation' in self.ctx:
+            if not self.ctx.relaxation.is_finished_ok:
+                return self._failed('DFT relaxation', self.ctx.relaxation)
+            self.ctx.structures.update(self.ctx.relaxation.outputs.structure)
+        for label, structure in sorted(self.ctx.structures.items()):
             self.out(f'structure.{label}', structure)
         return None
 
@@ -66,7 +83,7 @@ class ReferenceWorkChain(WorkChain):
         inputs = AttributeDict(self.exposed_inputs(SampleBaseWorkChain, namespace='sample'))
         inputs.sample.method = Str('frozen-phonon')
         inputs.sample.prefix = Str('fp')
-        inputs.sample.structures = dict(self.ctx.relaxation.outputs.structure)
+        inputs.sample.structures = self.ctx.structures
         return ToContext(sampling=self.submit(SampleBaseWorkChain, **inputs))
 
     def inspect_displacements(self) -> ExitCode | None:

@@ -18,6 +18,22 @@ from aiida_insbench.workflows.label import PW_EXCLUDED, validate_mesh
 BASIS_CHANGED = 501
 
 
+def same_dft(first: Any, second: Any) -> bool:
+    """Whether two sets of `RelaxWorkChain` inputs relax by the same DFT, to the same thresholds."""
+
+    def content(inputs: Any) -> list[Any]:
+        pw = inputs['pw_base']['pw']
+        return [
+            inputs['kpoints_mesh'].get_list(),
+            inputs['settings'].get_dict(),
+            inputs['volume_convergence'].value,
+            pw['parameters'].get_dict(),
+            {element: pseudo.uuid for element, pseudo in pw['pseudos'].items()},
+        ]
+
+    return content(first) == content(second)
+
+
 class RelaxWorkChain(WorkChain):
     """Cell and positions by pw.x at each pressure, every pressure from the given structure.
 

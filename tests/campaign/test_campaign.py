@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from demo_program import SMALL, command, run, script
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(shutil.which('pw.x') is None, reason='pw.x is not installed'),
 ]
 
-SMALL = ['--frames', '10,6', '--epochs', '40,10', '--pressures', '0,1', '--reference', '0']
 WALK = """
 import json
 from aiida import load_profile
@@ -136,58 +133,43 @@ def test_lineage_command_prints_every_pw_calculation(demo):
     graph = walk(folder)
     done = command(
         folder, '-p', 'insbench-demo', 'data', 'insbench', 'query', 'lineage',
-        str(graph['spectrum_pk']), '--format', 'json', program='verdi',
+        str(graph['spectrum_pk']), '--format', 'json', name='verdi',
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)) >= 17
 
 
+def test_examples_read_and_prepare_campaigns(demo, repository):
+    folder, _ = demo
+    examples = repository / 'examples'
+    plot = folder / 'spectra.png'
+    done = script(folder, str(examples / 'read_campaign.py'), '--plot', str(plot))
+    assert 'pw.x runs stand behind the spectrum at 0 GPa' in done.stdout
+    assert plot.stat().st_size > 10_000
+    done = script(folder, str(examples / 'submit_campaign.py'), '--dry-run')
+    assert 'complete and valid' in done.stdout
+
+
+def test_verdi_draws_the_graph_of_a_spectrum(demo):
+    folder, _ = demo
+    pk = str(walk(folder)['spectrum_pk'])
+    done = command(
+        folder, 'node', 'graph', 'generate', pk, '--output-format', 'dot', '--ancestor-depth', '30',
+        '--process-in', '--process-out', name='verdi',
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    drawn = ''.join(path.read_text() for path in folder.parent.glob(f'{pk}*dot*'))
+    for what in ('PwCalculation', 'TrainCalculation', 'PhononsCalculation', 'InsCalculation'):
+        assert what in drawn
+
+
 def test_verdi_knows_the_workchains(demo):
     folder, _ = demo
-    done = command(
-        folder, 'plugin', 'list', 'aiida.workflows', 'insbench.campaign', program='verdi'
-    )
+    done = command(folder, 'plugin', 'list', 'aiida.workflows', 'insbench.campaign', name='verdi')
     assert done.returncode == 0
     assert 'pressures' in done.stdout
     assert 'positive is compression' in ' '.join(done.stdout.split())
 
 
-def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return command(folder, 'demo', 'run', '--folder', str(folder), *options)
-
-
-def command(
-    folder: Path, *words: str, program: str = 'aiida-insbench'
-) -> subprocess.CompletedProcess[str]:
-    path = Path(sys.executable).with_name(program)
-    return subprocess.run(
-        [str(path), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment(folder, own=program == 'verdi'),
-        cwd=folder.parent,
-        timeout=1500,
-    )
-
-
-def environment(folder: Path, *, own: bool) -> dict[str, str]:
-    variables = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith('AIIDA') and not key.startswith('PYTEST')
-    }
-    variables['PATH'] = f'{Path(sys.executable).parent}:{variables["PATH"]}'
-    variables['AIIDA_PATH'] = str(folder / 'aiida' if own else folder.parent / 'elsewhere')
-    return variables
-
-
 def walk(folder: Path) -> dict:
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', WALK],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment(folder, own=True),
-    )
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return json.loads(script(folder, '-c', WALK).stdout.strip().splitlines()[-1])

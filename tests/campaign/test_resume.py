@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+from demo_program import SMALL, command, environment, program, run, script
 
 pytestmark = [
     pytest.mark.full,
     pytest.mark.skipif(shutil.which('pw.x') is None, reason='pw.x is not installed'),
 ]
 
-SMALL = ['--frames', '10,6', '--epochs', '40,10', '--pressures', '0,1', '--reference', '0']
 COUNT = """
 import json
 from collections import Counter
@@ -46,7 +44,7 @@ def test_kill_and_run_again(tmp_path, seconds, victims):
         [program(), 'demo', 'run', '--folder', str(folder), *SMALL],
         stdout=log,
         stderr=subprocess.STDOUT,
-        env=environment(tmp_path),
+        env=environment(folder),
     )
     time.sleep(seconds)
     kill(victims, folder, started)
@@ -54,29 +52,12 @@ def test_kill_and_run_again(tmp_path, seconds, victims):
         assert started.wait(timeout=1200) == 0, (tmp_path / 'log').read_text()[-3000:]
     else:
         started.wait()
-        done = subprocess.run(
-            [program(), 'demo', 'run', '--folder', str(folder), *SMALL],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment(tmp_path),
-            timeout=1200,
-        )
+        done = run(folder, *SMALL)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    counted = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', COUNT],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**environment(tmp_path), 'AIIDA_PATH': str(folder / 'aiida')},
-    )
+    counted = script(folder, '-c', COUNT)
     assert json.loads(counted.stdout.strip().splitlines()[-1])['most'] == 1
     assert (folder / 'report.json').exists()
-    subprocess.run(
-        [program(), 'demo', 'clean', '--folder', str(folder)],
-        check=True,
-        env=environment(tmp_path),
-    )
+    assert command(folder, 'demo', 'clean', '--folder', str(folder)).returncode == 0
 
 
 def kill(victims: str, folder: Path, started: subprocess.Popen) -> None:
@@ -102,14 +83,3 @@ def wanted(victims: str, words: str) -> bool:
     if victims == 'workers':
         return 'daemon worker' in words
     return True
-
-
-def program() -> str:
-    return str(Path(sys.executable).with_name('aiida-insbench'))
-
-
-def environment(tmp_path: Path) -> dict[str, str]:
-    variables = {k: v for k, v in os.environ.items() if not k.startswith(('AIIDA', 'PYTEST'))}
-    variables['PATH'] = f'{Path(sys.executable).parent}:{variables["PATH"]}'
-    variables['AIIDA_PATH'] = str(tmp_path / 'elsewhere')
-    return variables
