@@ -74,7 +74,7 @@ def plot_spectra(spectra, path) -> None:
             )
     axes.set(
         xlabel='energy transfer / cm$^{-1}$',
-        ylabel=f'{spectra[0].quantity} / arbitrary units',
+        ylabel=f'S(Q, ω) in {spectra[0].details["units"]["intensity"]}',
         title=f'{spectra[0].instrument}, {spectra[0].temperature:g} K',
     )
     axes.legend()

@@ -28,7 +28,7 @@ def main() -> None:
     load_profile()
     builder = campaign_builder(options.pressures, options.pseudos, options.seed)
     if options.dry_run:
-        problem = CampaignWorkChain.spec().validate_inputs(builder._inputs(prune=True))
+        problem = CampaignWorkChain.spec().inputs.validate(builder._inputs(prune=True))
         print(problem or 'The inputs are complete and valid.')
         return
     node = submit(builder)

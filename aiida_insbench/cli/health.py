@@ -6,10 +6,13 @@ A broker that was killed comes back on a new socket, but the workers never find 
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -144,8 +147,20 @@ def _subscribers() -> int | None:
     probe = getattr(broker, 'probe_service_status', None)
     if probe is None:
         return None
-    count = probe().get('task_subscribers')
+    with _silent(logging.getLogger('aiida.broker.zeromq')):
+        count = probe().get('task_subscribers')
     return None if count is None else int(count)
+
+
+@contextlib.contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    """Keep warnings back for a while: a broker that has not written its status yet is no fault."""
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def run_verdi(*words: str) -> subprocess.CompletedProcess[str]:
