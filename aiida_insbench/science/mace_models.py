@@ -141,6 +141,44 @@ def mace_from_potential(potential: Potential, *, device: str = 'cpu', dtype: str
     return model.to(device).eval()
 
 
+def single_head(model: Any, head: str) -> Any:
+    """Keep one head of a MACE model that has several.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A ``ScaleShiftMACE``; left as it is.
+    head : str
+        The one to keep.
+
+    Returns
+    -------
+    torch.nn.Module
+        Raises no doubt: its energies, forces and stresses were compared with those of `model`.
+
+    Raises
+    ------
+    PotentialError
+        If there is no such head, or MACE's own reduction changes what it gives.
+    """
+    mace = _mace()
+    if head not in model.heads:
+        raise PotentialError(f'The model has the heads {", ".join(model.heads)}, no {head!r}.')
+    dtype = str(next(model.parameters()).dtype).removeprefix('torch.')
+    with _building(mace['torch'], dtype):
+        reduced = mace['scripts'].remove_pt_head(model, head)
+    here = {key: value for key, value in _predict(model).items() if key.endswith(f'({head})')}
+    _compare(here, _predict(reduced), tolerance=SAME[dtype], what=f'reduced to the head {head!r}')
+    return reduced
+
+
+def set_isolated_atom_energies(model: Any, e0s: Mapping[str, float]) -> None:
+    """Give every head of a MACE model these isolated-atom energies (element to eV)."""
+    held = model.atomic_energies_fn.atomic_energies
+    energies = [e0s[chemical_symbols[int(z)]] for z in model.atomic_numbers]
+    held.copy_(held.new_tensor(energies).expand_as(held))
+
+
 def calculator(
     potential: Potential, *, device: str = 'cpu', dtype: str = 'float64', head: str = ''
 ) -> Calculator:
@@ -199,6 +237,7 @@ def _mace() -> dict[str, Any]:
         return {
             'modules': modules,
             'config': importlib.import_module('mace.tools.scripts_utils').extract_config_mace_model,
+            'scripts': importlib.import_module('mace.tools.scripts_utils'),
             'calculator': importlib.import_module('mace.calculators').MACECalculator,
             'data': importlib.import_module('mace.data'),
             'tools': importlib.import_module('mace.tools'),
@@ -286,14 +325,23 @@ def _copy_weights(model: Any, rebuilt: Any) -> None:
 
 
 def _check_same(model: Any, rebuilt: Any, *, tolerance: float) -> None:
-    here, there = _predict(model), _predict(rebuilt)
+    _compare(
+        _predict(model),
+        _predict(rebuilt),
+        tolerance=tolerance,
+        what='rebuilt from its hyperparameters',
+    )
+
+
+def _compare(
+    here: Mapping[str, Any], there: Mapping[str, Any], *, tolerance: float, what: str
+) -> None:
     for name, value in here.items():
         difference = np.abs(value - there[name]).max() / max(1.0, float(np.abs(value).max()))
         if not difference <= tolerance:
             raise PotentialError(
                 format_error(
-                    f'The {name} of the model rebuilt from its hyperparameters is off by '
-                    f'{difference:.1e} (relative).',
+                    f'The {name} of the model {what} is off by {difference:.1e} (relative).',
                     reason='The model has a part that this program does not know.',
                 )
             )

@@ -10,6 +10,8 @@ from aiida_insbench.science.mace_models import (
     calculator,
     mace_from_potential,
     potential_from_mace,
+    set_isolated_atom_energies,
+    single_head,
 )
 from aiida_insbench.science.potential_files import (
     Potential,
@@ -33,6 +35,8 @@ __all__ = [
     'potential_paths',
     'read_potential',
     'read_potential_metadata',
+    'set_isolated_atom_energies',
+    'single_head',
     'tensors_of_weights',
     'write_potential',
 ]
