@@ -102,7 +102,7 @@ def slow_down(program: Any, factor: float) -> None:
         def load_latest(self, state: Any, *args: Any, **kwargs: Any) -> Any:
             epoch = super().load_latest(state, *args, **kwargs)
             # the second time is after the last epoch
-            if not done:
+            if epoch is not None and not done:
                 for group in state.optimizer.param_groups:
                     group['lr'] *= factor
                 done.append(epoch)

@@ -115,6 +115,35 @@ def test_train():
     assert outputs['output_parameters']['epochs'] == 2
 
 
+@pytest.mark.parametrize(
+    ('kind', 'status'),
+    [
+        ('OutOfMemoryError', 414),
+        ('DivergedError', 415),
+        ('ZeroLossError', 416),
+        ('TrainingError', 412),
+    ],
+)
+def test_training_that_failed_keeps_its_curve(kind, status):
+    files = {
+        'error.json': {'type': kind, 'message': 'loss: nan', 'code': 11},
+        'training_curve.json': {'epoch': [0], 'loss': [2.0]},
+    }
+    outputs, process = parse(TrainCalculation, files)
+    assert process.exit_status == status
+    assert 'loss: nan' in process.exit_message
+    assert outputs['training_curve']['epoch'] == [0]
+
+
+@pytest.mark.parametrize('files', [{}, error(12)])
+@pytest.mark.parametrize('status', [110, 120])
+def test_scheduler_knows_why_a_job_ended(files, status):
+    outputs = {'retrieved': retrieved(files)}
+    node = job(TrainCalculation, status, message='the scheduler says so', outputs=outputs)
+    _, process = TrainParser.parse_from_node(node, store_provenance=False)
+    assert process.exit_status == status
+
+
 def pressure_files(label, *, seed=0, a=4.44):
     """What one pressure leaves, and its Phonopy object."""
     atoms = crystal(a=a)

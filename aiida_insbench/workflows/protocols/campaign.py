@@ -182,6 +182,9 @@ class _Parts:
             'code': self.job_code,
             'settings': Dict({**self.inputs['training'], **self.inputs[name]}),
             'metadata': _job_metadata(threads),
+            'monitors': {
+                'diverging': Dict({'entry_point': 'insbench.training', 'minimum_poll_interval': 30})
+            },
         }
         return {'training': {'train': train}, 'seeds': List([self.seed])}
 
