@@ -26,7 +26,9 @@ def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str
     if not inputs or 'dataset' not in inputs:
         return None
     if 'start' not in inputs:
-        return 'There is a `replay` but no `start` potential to keep.' if 'replay' in inputs else None
+        return (
+            'There is a `replay` but no `start` potential to keep.' if 'replay' in inputs else None
+        )
     for name in ('dataset', 'replay'):
         found = set(inputs[name].elements) if name in inputs else set()
         lacking = sorted(found - set(inputs['start'].elements))

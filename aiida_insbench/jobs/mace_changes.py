@@ -96,7 +96,7 @@ def _keep_batches() -> None:
 def slow_down(program: Any, factor: float) -> None:
     """Multiply the learning rate that a checkpoint brings along, when training goes on from it."""
     plain = program.tools.CheckpointHandler
-    done = []
+    done: list[int] = []
 
     class Handler(plain):  # type: ignore[misc, valid-type]
         def load_latest(self, state: Any, *args: Any, **kwargs: Any) -> Any:
@@ -111,7 +111,7 @@ def slow_down(program: Any, factor: float) -> None:
     program.tools.CheckpointHandler = Handler
 
 
-class _NoMoreProgressError(Exception):
+class NoMoreProgressError(Exception):
     """Patience is at its end."""
 
 
@@ -149,7 +149,7 @@ class Patience:
         def train(*args: Any, **kwargs: Any) -> None:
             try:
                 plain_train(*args, **kwargs)
-            except _NoMoreProgressError:
+            except NoMoreProgressError:
                 self.ended = True
 
         program.tools.MetricsLogger, program.tools.train = Logger, train
@@ -161,7 +161,7 @@ class Patience:
         """
         if metrics['mode'] == 'opt':
             if self._waited >= self._epochs:
-                raise _NoMoreProgressError
+                raise NoMoreProgressError
             return
         epoch = metrics['epoch']
         if epoch is None or epoch < self._since or metrics.get('head') != self._head:

@@ -177,9 +177,7 @@ def _prepare(
     if start:
         write_potential(start, work / 'start')
     plan = {
-        'arguments': mace_arguments(
-            settings, n_validation=len(frames.validation), resumed=resumed
-        ),
+        'arguments': mace_arguments(settings, n_validation=len(frames.validation), resumed=resumed),
         'start': 'start' if start else None,
         'e0s': settings.e0s,
         'replay': settings.replay,

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import ArrayLike
 
 from aiida_insbench.science.errors import DatasetError
 from aiida_insbench.science.frames import ENERGY_KEY
 
 
 def estimate_isolated_atom_energies(
-    frames: Sequence[Atoms], *, predicted: Sequence[float], e0s: Mapping[str, float]
+    frames: Sequence[Atoms], *, predicted: ArrayLike, e0s: Mapping[str, float]
 ) -> dict[str, float]:
     r"""Move the isolated-atom energies so that a potential fits total energies best.
 
@@ -28,7 +29,7 @@ def estimate_isolated_atom_energies(
     ----------
     frames : sequence of Atoms
         Labelled.
-    predicted : sequence of float
+    predicted : array_like, shape (n_frames,)
         Energies in eV by the potential with `e0s`.
     e0s : mapping
         Element to energy in eV.

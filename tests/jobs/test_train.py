@@ -16,7 +16,7 @@ from pair_frames import MorsePairs, crystal, labelled
 
 from aiida_insbench.jobs import train
 from aiida_insbench.jobs.mace_arguments import mace_arguments
-from aiida_insbench.jobs.mace_changes import Patience
+from aiida_insbench.jobs.mace_changes import NoMoreProgressError, Patience
 from aiida_insbench.jobs.memory import speaks_of_memory
 from aiida_insbench.jobs.program import run_stage
 from aiida_insbench.jobs.progress import Progress, read_progress
@@ -358,7 +358,7 @@ def test_patience_counts_epochs_without_improvement():
         patience.see({'mode': 'opt', 'epoch': epoch})
         patience.see({'mode': 'eval', 'epoch': epoch, 'loss': 0.0, 'head': 'pt_head'})
         patience.see({'mode': 'eval', 'epoch': epoch, 'loss': loss, 'head': 'Default'})
-    with pytest.raises(Exception, match='^$'):
+    with pytest.raises(NoMoreProgressError):
         patience.see({'mode': 'opt', 'epoch': len(losses)})
 
 
@@ -660,7 +660,6 @@ def test_energies_of_another_level_are_met_by_isolated_atoms(scratch, tmp_path):
 
 @pytest.mark.real
 def test_second_stage_and_patience(tmp_path):
-    """The first stage gives no more progress at a rate of nothing; so does the second."""
     result = run(
         tmp_path / 'staged',
         max_epochs=5,
@@ -668,13 +667,9 @@ def test_second_stage_and_patience(tmp_path):
     )
     assert result['stage_two'] is True
     assert result['best_epoch'] >= 4
-    ended = run(tmp_path / 'ended', max_epochs=50, patience=2, learning_rate=1e-12, ema_decay=0)
+    ended = run(tmp_path / 'ended', max_epochs=60, patience=2, learning_rate=0.2, ema_decay=0)
     assert ended['stopped_early'] is True
-    assert ended['epochs'] < 8
-    assert ended['best_epoch'] == min(
-        range(1, ended['epochs'] + 1),
-        key=lambda n: json.loads((tmp_path / 'ended/training_curve.json').read_text())['loss'][n - 1],
-    )
+    assert ended['epochs'] == ended['best_epoch'] + 2 < 60
 
 
 @pytest.mark.real

@@ -36,9 +36,9 @@ def settings_of(made):
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """Folder of a run that left one."""
+    """Make nodes for the folder of a run that left one."""
     (tmp_path / 'checkpoints').mkdir()
-    return RemoteData(computer=code().computer, remote_path=str(tmp_path))
+    return lambda: RemoteData(computer=code().computer, remote_path=str(tmp_path))
 
 
 @pytest.mark.parametrize('status', [110, 414])
@@ -73,8 +73,9 @@ def test_divergence_halves_the_rate(status):
 
 def test_divergence_goes_back_to_the_checkpoint(checkpoint):
     made = make(resume='checkpoint', learning_rate=0.02)
-    assert after(made, 415, folder=checkpoint).status == 0
-    assert made.ctx.inputs.parent_folder.uuid == checkpoint.uuid
+    folder = checkpoint()
+    assert after(made, 415, folder=folder).status == 0
+    assert made.ctx.inputs.parent_folder.uuid == folder.uuid
     assert settings_of(made)['learning_rate'] == 0.01
     assert settings_of(made)['resume_rate_factor'] == 0.5
 
@@ -82,11 +83,12 @@ def test_divergence_goes_back_to_the_checkpoint(checkpoint):
 @pytest.mark.parametrize('status', [120, 410, 411])
 def test_ended_training_starts_again_or_goes_on(checkpoint, status):
     again = make()
-    assert after(again, status, folder=checkpoint).status == 0
+    assert after(again, status, folder=checkpoint()).status == 0
     assert 'parent_folder' not in again.ctx.inputs
     on = make(resume='checkpoint')
-    assert after(on, status, folder=checkpoint).status == 0
-    assert on.ctx.inputs.parent_folder.uuid == checkpoint.uuid
+    folder = checkpoint()
+    assert after(on, status, folder=folder).status == 0
+    assert on.ctx.inputs.parent_folder.uuid == folder.uuid
 
 
 def test_nothing_to_go_on_from(tmp_path):
