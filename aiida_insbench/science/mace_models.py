@@ -60,7 +60,7 @@ def potential_from_mace(model: Any, *, provenance: Mapping[str, Any]) -> Potenti
         If the model is of a kind that is not supported, or the one rebuilt from its
         hyperparameters differs from it.
     """
-    mace = _mace()
+    mace = mace_parts()
     name = type(model).__name__
     if name not in MODEL_CLASSES:
         raise PotentialError(f'A model of class {name} cannot be stored; {MODEL_CLASSES} can.')
@@ -161,11 +161,11 @@ def single_head(model: Any, head: str) -> Any:
     PotentialError
         If there is no such head, or MACE's own reduction changes what it gives.
     """
-    mace = _mace()
+    mace = mace_parts()
     if head not in model.heads:
         raise PotentialError(f'The model has the heads {", ".join(model.heads)}, no {head!r}.')
     dtype = str(next(model.parameters()).dtype).removeprefix('torch.')
-    with _building(mace['torch'], dtype):
+    with building(mace['torch'], dtype):
         reduced = mace['scripts'].remove_pt_head(model, head)
     here = {key: value for key, value in _predict(model).items() if key.endswith(f'({head})')}
     _compare(here, _predict(reduced), tolerance=SAME[dtype], what=f'reduced to the head {head!r}')
@@ -209,7 +209,7 @@ def calculator(
     heads = potential.metadata.heads
     if head not in heads and (head or len(heads) > 1):
         raise PotentialError(f'The potential has the heads {", ".join(heads)}; choose one.')
-    base = _mace()['calculator']
+    base = mace_parts()['calculator']
 
     class PotentialCalculator(base):  # type: ignore[misc, valid-type]
         """MACE's calculator, with elements and results checked."""
@@ -229,7 +229,7 @@ def calculator(
     )
 
 
-def _mace() -> dict[str, Any]:
+def mace_parts() -> dict[str, Any]:
     """Import what is needed of MACE; mace comes before e3nn, which it prepares torch for."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -247,7 +247,7 @@ def _mace() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _building(torch: Any, dtype: str) -> Iterator[None]:
+def building(torch: Any, dtype: str) -> Iterator[None]:
     """Set torch's default type, keep its random numbers and silence its advice, for a while.
 
     e3nn compiles the code it writes by TorchScript, which takes longer than building all the rest
@@ -281,7 +281,7 @@ def _plain(value: Any) -> Any:
 
 
 def _build(described: Mapping[str, Any], *, dtype: str) -> Any:
-    mace = _mace()
+    mace = mace_parts()
     modules, irreps = mace['modules'], mace['irreps']
     given = dict(described['hyperparameters'])
     for name in ('interaction_cls', 'interaction_cls_first'):
@@ -291,7 +291,7 @@ def _build(described: Mapping[str, Any], *, dtype: str) -> Any:
     for name in ('hidden_irreps', 'MLP_irreps', 'edge_irreps'):
         given[name] = None if given[name] is None else irreps(given[name])
     energies = described['isolated_atom_energies']
-    with _building(mace['torch'], dtype):
+    with building(mace['torch'], dtype):
         return getattr(modules, described['model_class'])(
             **given,
             r_max=described['cutoff'],
@@ -349,7 +349,7 @@ def _compare(
 
 def _predict(model: Any) -> dict[str, Any]:
     """Energies, forces and stress of a row of all elements, 2 Å apart and shaken."""
-    mace = _mace()
+    mace = mace_parts()
     numbers = [int(z) for z in model.atomic_numbers]
     heads = list(getattr(model, 'heads', ['Default']))
     count = len(numbers)
@@ -358,7 +358,7 @@ def _predict(model: Any) -> dict[str, Any]:
     atoms = Atoms(numbers, positions=places, cell=[2.0 * count + 0.5, 3.0, 3.5], pbc=True)
     first = next(model.parameters())
     found: dict[str, Any] = {}
-    with _building(mace['torch'], str(first.dtype).removeprefix('torch.')):
+    with building(mace['torch'], str(first.dtype).removeprefix('torch.')):
         for head in heads:
             graph = mace['data'].AtomicData.from_config(
                 mace['data'].config_from_atoms(atoms, head_name=head),

@@ -39,6 +39,10 @@ def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str
     return None
 
 
+def _settings_of(evaluate: AttributeDict) -> dict[str, Any]:
+    return dict(evaluate.settings.get_dict()) if 'settings' in evaluate else {}
+
+
 def _identities(dataset: DatasetData) -> set[str]:
     return {frame.info['frame_id'] for frame in dataset.get_frames()}
 
@@ -147,6 +151,9 @@ class FinetuneWorkChain(FinetuneProtocol, WorkChain):
             inputs = AttributeDict(self.exposed_inputs(EvaluateBaseWorkChain, namespace='evaluate'))
             inputs.evaluate.dataset = dataset
             inputs.evaluate.potentials = potentials
+            inputs.evaluate.settings = Dict(
+                {**_settings_of(inputs.evaluate), 'committee': len(potentials) > 1}
+            )
             inputs.metadata.call_link_label = f'errors_{name}'
             running[f'errors_{name}'] = self.submit(EvaluateBaseWorkChain, **inputs)
         self.ctx.judged = list(frames)
