@@ -15,6 +15,7 @@ from fake_nodes import (
     force_constants,
     potential,
     process,
+    retrieved,
     structure,
 )
 
@@ -250,19 +251,36 @@ class TestEvaluate:
             dataset=dataset(2),
             potentials={'base': potential(), 'finetuned': potential(scale=2)},
         )
-        assert set(job) == {'schema', 'stage', 'dataset', 'potentials'}
+        assert set(job) == {'schema', 'stage', 'dataset', 'potentials', 'settings'}
         assert len(read_labelled(tmp_path / job['dataset'])) == 2
+        assert job['settings'] == {}
         read = {name: read_potential(tmp_path / path) for name, path in job['potentials'].items()}
         assert set(read) == {'base', 'finetuned'}
         assert read['base'].weights != read['finetuned'].weights
 
-    def test_pool_is_refused(self):
-        message = refusal(
+    def test_settings_and_finished_chunks(self, tmp_path):
+        _, files = prepare(
             EvaluateCalculation,
+            tmp_path,
             dataset=dataset(2, labelled=False),
             potentials={'base': potential()},
+            settings=Dict({'chunk': 1}),
         )
-        assert 'pool without labels' in message
+        assert files == ['predictions.npz', ('chunks/chunk_??????.npz', '.', 2)]
+        made = process(
+            EvaluateCalculation,
+            {
+                'code': code(),
+                'dataset': dataset(2),
+                'potentials': {'base': potential()},
+                'finished': retrieved({'chunk_000000.npz': b'what was done'}),
+            },
+        )
+        with SandboxFolder() as folder:
+            made.prepare_for_submission(folder)
+            chunks = folder.get_subfolder('chunks')
+            with chunks.open('chunk_000000.npz', 'rb') as handle:
+                assert handle.read() == b'what was done'
 
 
 class TestPhonons:

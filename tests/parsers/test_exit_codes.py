@@ -81,13 +81,29 @@ def test_message_with_braces_survives():
     assert "{'a': {0}}" in process.exit_message
 
 
-@pytest.mark.parametrize('calculation', [EvaluateCalculation, AnalyseCalculation])
-def test_tables(calculation):
-    outputs, process = parse(calculation, result({'potentials': {'base': {'rmse': 1.5}}}))
+@pytest.mark.parametrize(
+    ('calculation', 'files'),
+    [
+        (EvaluateCalculation, {'predictions.npz': npz(base__energy=np.arange(3.0))}),
+        (AnalyseCalculation, {}),
+    ],
+)
+def test_tables(calculation, files):
+    outputs, process = parse(
+        calculation, {**result({'potentials': {'base': {'rmse': 1.5}}}), **files}
+    )
+    if files:
+        assert outputs['predictions'].get_array('base__energy').tolist() == [0, 1, 2]
     assert process.is_finished_ok
     parameters = outputs['output_parameters'].get_dict()
     assert parameters['potentials'] == {'base': {'rmse': 1.5}}
     assert parameters['job'] == {'schema': 1, 'stage': 'any', **JOB}
+
+
+def test_chunks_of_an_evaluation_outlive_its_end():
+    outputs, process = parse(EvaluateCalculation, {'chunks/chunk_000000.npz': npz(a=np.arange(2))})
+    assert process.exit_status == 411
+    assert outputs['chunks'].base.repository.list_object_names() == ['chunk_000000.npz']
 
 
 def test_sample():
