@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
-from aiida.orm import Dict, Int
+from aiida.orm import Dict, Int, RemoteData
 
 from aiida_insbench.calculations.base import InsbenchCalculation, write_potential, write_text
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.jobs.mace_arguments import CHECKPOINTS
 
 
 def validate_labelled(value: DatasetData | None, _port: object = None) -> str | None:
@@ -21,11 +23,17 @@ def validate_labelled(value: DatasetData | None, _port: object = None) -> str | 
 
 
 def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str | None:
-    if not inputs or 'start' not in inputs or 'dataset' not in inputs:
+    if not inputs or 'dataset' not in inputs:
         return None
-    lacking = sorted(set(inputs['dataset'].elements) - set(inputs['start'].elements))
-    if lacking:
-        return f'The start potential knows no {", ".join(lacking)}, which the dataset holds.'
+    if 'start' not in inputs:
+        return (
+            'There is a `replay` but no `start` potential to keep.' if 'replay' in inputs else None
+        )
+    for name in ('dataset', 'replay'):
+        found = set(inputs[name].elements) if name in inputs else set()
+        lacking = sorted(found - set(inputs['start'].elements))
+        if lacking:
+            return f'The start potential knows no {", ".join(lacking)}, which `{name}` holds.'
     return None
 
 
@@ -33,6 +41,7 @@ class TrainCalculation(InsbenchCalculation):
     """Run MACE's own training as a child process; bring back JSON and safetensors, no pickle."""
 
     STAGE = 'train'
+    CACHE_VERSION = 2
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -53,6 +62,20 @@ class TrainCalculation(InsbenchCalculation):
             required=False,
             help='Potential to fine-tune; without it training starts from random weights.',
         )
+        spec.input(
+            'replay',
+            valid_type=DatasetData,
+            required=False,
+            validator=validate_labelled,
+            help='Frames of what `start` was trained on, so that it is not forgotten.',
+        )
+        spec.input(
+            'parent_folder',
+            valid_type=RemoteData,
+            required=False,
+            help='Folder of an ended training whose checkpoint to go on from; given by '
+            '`insbench.train.base` where `settings.resume` is `checkpoint`.',
+        )
         spec.input('seed', valid_type=Int, help='Seed of weights and batches.')
         spec.input('settings', valid_type=Dict, help='Model, loss, schedule; see the docs.')
         spec.inputs.validator = _validate_inputs
@@ -60,6 +83,18 @@ class TrainCalculation(InsbenchCalculation):
         spec.output(
             'training_curve', valid_type=Dict, required=False, help='Errors epoch by epoch.'
         )
+        spec.exit_code(414, 'ERROR_OUT_OF_MEMORY', message='{message}')
+        spec.exit_code(415, 'ERROR_DIVERGED', message='{message}')
+        spec.exit_code(416, 'ERROR_ZERO_LOSS', message='{message}')
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Add the checkpoint to go on from."""
+        calc_info = super().prepare_for_submission(folder)
+        if 'parent_folder' in self.inputs:
+            parent = self.inputs.parent_folder
+            source = f'{parent.get_remote_path()}/{CHECKPOINTS}'
+            calc_info.remote_copy_list = [(parent.computer.uuid, source, CHECKPOINTS)]
+        return calc_info
 
     def write_inputs(self, folder: Folder) -> dict[str, Any]:
         """Write frames and start potential."""
@@ -68,10 +103,16 @@ class TrainCalculation(InsbenchCalculation):
         start = None
         if 'start' in self.inputs:
             start = write_potential(folder, self.inputs.start, 'start')
+        replay = None
+        if 'replay' in self.inputs:
+            replay = 'replay.extxyz'
+            write_text(folder, replay, self.inputs.replay.get_text())
         return {
             'dataset': 'dataset.extxyz',
             'validation': 'validation.extxyz',
+            'replay': replay,
             'start': start,
+            'resumed': 'parent_folder' in self.inputs,
             'settings': {**self.inputs.settings.get_dict(), 'seed': self.inputs.seed.value},
             'provenance': {'dft_level': self.inputs.dataset.dft_level},
         }

@@ -5,10 +5,7 @@ start potential, runs ``mace.cli.run_train``, turns the resulting model into ``t
 ``trained.safetensors`` and writes errors to ``outcome.json``. All of it happens in one process,
 because starting Python, torch and MACE takes longer than anything here but the epochs.
 
-MACE is run as it is, with savings that change no number (a test compares the weights): the
-gradient of the loss is taken for the weights only, not for positions and cell as well; graphs of
-one frame are collated once, not in every epoch; and no compiled copy of the model and no second
-table of errors is made. They were written against one version and are left out in any other.
+MACE is run as it is but for `aiida_insbench.jobs.mace_changes`.
 """
 
 from __future__ import annotations
@@ -21,11 +18,13 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any
 
-from aiida_insbench.jobs.training_settings import NAME, START_MODEL
+from aiida_insbench.jobs.mace_arguments import HEAD, NAME, REPLAY_HEAD, START_MODEL, mace_e0s
+from aiida_insbench.jobs.mace_changes import QUICKENED, Patience, quicken, slow_down
+from aiida_insbench.jobs.program import write_json
 from aiida_insbench.science.frames import read_frames
+from aiida_insbench.science.isolated_atoms import estimate_isolated_atom_energies
 from aiida_insbench.science.parity import errors, predict
 from aiida_insbench.science.potentials import (
     Potential,
@@ -33,37 +32,108 @@ from aiida_insbench.science.potentials import (
     mace_from_potential,
     potential_from_mace,
     read_potential,
+    set_isolated_atom_energies,
+    single_head,
     write_potential,
 )
 
 OUTCOME_FILE = 'outcome.json'
-_QUICKENED = '0.3.16'
 
 
 def main(plan_file: str) -> None:
     """Run one training in the current folder.
 
     The plan has ``arguments`` (of MACE's program), ``start`` (prefix of a potential or null),
-    ``batch_size``, ``device``, ``provenance``, ``parent`` (process id) and ``quick``.
+    ``e0s``, ``replay``, ``stage_two``, ``patience``, ``resumed``, ``resume_rate_factor``,
+    ``batch_size``, ``provenance``, ``parent`` (process id) and ``quick``.
     """
     plan = json.loads(Path(plan_file).read_text(encoding='utf-8'))
     end_with(plan['parent'])
     warnings.simplefilter('ignore')
     importlib.import_module('mace')  # before e3nn, which comes with everything below
-    torch = importlib.import_module('torch')
+    arguments = list(plan['arguments'])
     if plan['start']:
-        torch.save(mace_from_potential(read_potential(Path(plan['start']))), START_MODEL)
+        arguments += _write_start(plan)
     program = importlib.import_module('mace.cli.run_train')
-    if plan['quick'] and importlib.import_module('mace').__version__ == _QUICKENED:
+    if plan['quick'] and importlib.import_module('mace').__version__ == QUICKENED:
         quicken(program, batch_size=plan['batch_size'])
-    sys.argv = ['mace_run_train', *plan['arguments']]
+    if plan['resumed'] and plan['resume_rate_factor'] != 1.0:
+        slow_down(program, plan['resume_rate_factor'])
+    patience = _watch_patience(program, plan)
+    sys.argv = ['mace_run_train', *arguments]
     program.main()
-    model = torch.load(f'{NAME}.model', map_location='cpu', weights_only=False)
+    stage_two = _hand_over(plan)
+    outcome = {
+        'stage_two': stage_two,
+        'stopped_early': patience.ended if patience else False,
+        **_judge(bool(plan['replay'])),
+    }
+    write_json(Path(OUTCOME_FILE), outcome)
+
+
+def _write_start(plan: dict[str, Any]) -> list[str]:
+    """Write the model to start from; return arguments only the start potential can tell.
+
+    Where model and frames hold the same elements MACE puts the start model's isolated-atom
+    energies over those it was told, so that the start model itself is given them. With replay both
+    count: the start model's for the replayed frames.
+    """
+    torch = importlib.import_module('torch')
+    start = read_potential(Path(plan['start']))
+    model, e0s, arguments = mace_from_potential(start), plan['e0s'], []
+    if e0s == 'estimated':
+        frames = read_frames(Path('train.extxyz').read_text(encoding='utf-8'), name='train.extxyz')
+        e0s = estimate_isolated_atom_energies(
+            frames,
+            predicted=predict(frames, calculator=calculator(start)).energy,
+            e0s=_e0s_of(start),
+        )
+        if plan['replay']:
+            arguments = ['--E0s', mace_e0s(e0s)]
+    if e0s != 'foundation' and not plan['replay']:
+        set_isolated_atom_energies(model, {**_e0s_of(start), **e0s})
+    torch.save(model, START_MODEL)
+    return arguments
+
+
+def _e0s_of(potential: Potential) -> dict[str, float]:
+    metadata = potential.metadata
+    return dict(metadata.isolated_atom_energies[metadata.heads[0]])
+
+
+def _watch_patience(program: Any, plan: dict[str, Any]) -> Patience | None:
+    if not plan['patience']:
+        return None
+    since = plan['stage_two']['start'] if plan['stage_two'] else 0
+    patience = Patience(epochs=plan['patience'], head=HEAD, since=since)
+    patience.watch(program)
+    return patience
+
+
+def _hand_over(plan: dict[str, Any]) -> bool:
+    """Turn MACE's model into a potential; return whether it is that of the second stage."""
+    torch = importlib.import_module('torch')
+    second = Path(f'{NAME}_stagetwo.model')
+    path = second if second.exists() else Path(f'{NAME}.model')
+    model = torch.load(path, map_location='cpu', weights_only=False)
+    if plan['replay'] and not plan['replay']['keep_head']:
+        model = single_head(model, HEAD)
     write_potential(potential_from_mace(model, provenance=plan['provenance']), Path(NAME))
-    # read back: what is judged is what is handed over
+    return path == second
+
+
+def _judge(replay: bool) -> dict[str, Any]:
+    """Errors of the potential as it was handed over: read back from its files."""
     trained = read_potential(Path(NAME))
-    outcome = {name: _errors(trained, Path(f'{name}.extxyz')) for name in ('train', 'validation')}
-    Path(OUTCOME_FILE).write_text(json.dumps(outcome, allow_nan=False), encoding='utf-8')
+    heads = trained.metadata.heads
+    found = {
+        name: _errors(trained, name, HEAD if len(heads) > 1 else '')
+        for name in ('train', 'validation')
+    }
+    if replay:
+        head = REPLAY_HEAD if len(heads) > 1 else ''
+        found['replay_validation'] = _errors(trained, 'replay_validation', head)
+    return found
 
 
 def end_with(parent: int) -> None:
@@ -77,84 +147,10 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def quicken(program: Any, *, batch_size: int) -> None:
-    """Leave out work whose result nothing uses; no number changes.
-
-    Parameters
-    ----------
-    program : module
-        ``mace.cli.run_train``.
-    batch_size : int
-        Graphs are kept only if it is 1: larger batches are drawn anew in every epoch.
-    """
-
-    def refuse(*_args: object, **_kwargs: object) -> NoReturn:
-        raise NotImplementedError('no compiled copy is wanted')
-
-    program.jit = SimpleNamespace(compile=refuse)
-    program.create_error_table = lambda **_: 'see outcome.json'
-    training: Any = importlib.import_module('mace.tools.train')
-    training.take_step = take_step
-    if batch_size == 1:
-        _keep_batches()
-
-
-def take_step(
-    model: Any,
-    loss_fn: Any,
-    batch: Any,
-    optimizer: Any,
-    ema: Any,
-    output_args: dict[str, bool],
-    max_grad_norm: float | None,
-    device: Any,
-) -> tuple[Any, dict[str, Any]]:
-    """Take one step as MACE does, with the gradient for the weights only.
-
-    MACE calls ``loss.backward()``, which goes on to positions and cell, through all of the second
-    derivatives, for gradients that nobody reads.
-    """
-    torch = importlib.import_module('torch')
-    started = time.time()
-    if device.type != 'cpu':
-        batch = batch.to(device)
-    weights = list(model.parameters())
-    optimizer.zero_grad(set_to_none=True)
-    output = model(
-        batch.to_dict(),
-        training=True,
-        compute_force=output_args['forces'],
-        compute_virials=output_args['virials'],
-        compute_stress=output_args['stress'],
-    )
-    loss = loss_fn(pred=output, ref=batch)
-    loss.backward(inputs=[weight for weight in weights if weight.requires_grad])
-    if max_grad_norm is not None:
-        torch.nn.utils.clip_grad_norm_(weights, max_norm=max_grad_norm)
-    optimizer.step()
-    if ema is not None:
-        ema.update()
-    return loss, {'loss': loss.detach().cpu().numpy(), 'time': time.time() - started}
-
-
-def _keep_batches() -> None:
-    collater = importlib.import_module('mace.tools.torch_geometric.dataloader').Collater
-    collate = collater.__call__
-    # the graphs are kept too: an id is only theirs while they live
-    kept: dict[tuple[int, ...], tuple[Any, Any]] = {}
-
-    def collate_once(self: Any, graphs: list[Any]) -> Any:
-        key = tuple(id(graph) for graph in graphs)
-        if key not in kept:
-            kept[key] = (graphs, collate(self, graphs))
-        return kept[key][1]
-
-    collater.__call__ = collate_once
-
-
-def _errors(potential: Potential, path: Path) -> dict[str, Any]:
+def _errors(potential: Potential, name: str, head: str) -> dict[str, Any]:
+    path = Path(f'{name}.extxyz')
     frames = read_frames(path.read_text(encoding='utf-8'), name=path.name)
-    return errors(frames, predicted=predict(frames, calculator=calculator(potential)))
+    return errors(frames, predicted=predict(frames, calculator=calculator(potential, head=head)))
 
 
 if __name__ == '__main__':

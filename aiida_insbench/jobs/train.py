@@ -1,15 +1,18 @@
 """Stage ``train``: train or fine-tune a MACE potential on labelled frames.
 
-Job: ``dataset`` and ``validation`` (extended XYZ), ``start`` (prefix of a potential, or null),
-``settings`` (see `aiida_insbench.jobs.training_settings`), ``provenance`` (kept with the
-potential). Writes ``trained.json``, ``trained.safetensors``, ``training_curve.json`` and
-``mace.log``. MACE runs in a child process in a folder of its own, which is emptied before and
-after: a killed training starts again from epoch 0 and gives the same weights.
+Job: ``dataset`` and ``validation`` (extended XYZ), ``replay`` (frames of what the start potential
+was trained on, or null), ``start`` (prefix of a potential, or null), ``settings`` (see
+`aiida_insbench.jobs.training_settings`), ``provenance`` (kept with the potential), ``resumed``
+(whether ``checkpoints`` holds those of an earlier run). Writes ``trained.json``,
+``trained.safetensors``, ``training_curve.json`` and ``mace.log``. MACE runs in a child process in
+a folder of its own, which is emptied before and after: a killed training starts again from epoch 0
+and gives the same weights, unless ``settings.resume`` is ``checkpoint``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -20,22 +23,25 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ase import Atoms
-from ase.data import atomic_numbers
-
-from aiida_insbench.jobs.evaluate import read_labelled
+from aiida_insbench.jobs.mace_arguments import CHECKPOINTS, HEAD, NAME, mace_arguments
+from aiida_insbench.jobs.memory import out_of_memory_kills, speaks_of_memory
 from aiida_insbench.jobs.program import write_json
 from aiida_insbench.jobs.progress import Progress
-from aiida_insbench.jobs.settings import require
 from aiida_insbench.jobs.training_curve import TrainingCurve
-from aiida_insbench.jobs.training_settings import (
-    NAME,
-    TrainingSettings,
-    mace_arguments,
-    read_training_settings,
+from aiida_insbench.jobs.training_frames import (
+    TrainingFrames,
+    elements_of,
+    read_training_frames,
+    write_training_frames,
 )
-from aiida_insbench.science.errors import DatasetError, JobFileError, PotentialError, TrainingError
-from aiida_insbench.science.frames import ENERGY_KEY, FORCES_KEY, STRESS_KEY, write_frames
+from aiida_insbench.jobs.training_settings import TrainingSettings, read_training_settings
+from aiida_insbench.science.errors import (
+    InterruptedJobError,
+    JobFileError,
+    OutOfMemoryError,
+    PotentialError,
+    TrainingError,
+)
 from aiida_insbench.science.potential_files import (
     Potential,
     potential_paths,
@@ -66,25 +72,26 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     Returns
     -------
     dict
-        ``epochs``, ``best_epoch`` (counted from 1; MACE keeps the weights of the epoch with the
-        lowest validation loss), ``final`` (``loss`` and errors on the validation frames),
-        ``train`` (errors on the training frames), ``sha256`` of the weights, ``e0s`` (eV),
-        ``n_train``, ``n_validation``, ``curve``.
+        ``strategy``; ``epochs``; ``best_epoch`` (counted from 1; MACE keeps the weights of the
+        epoch with the lowest validation loss); ``stopped_early``; ``resumed_from_epoch`` (null,
+        or the epoch of the checkpoint); ``stage_two`` (whether the weights are those of the second
+        stage); ``final`` (``loss`` and errors on the validation frames); ``train`` (errors on the
+        training frames); ``replay`` (errors on the watched replay frames, or null); ``sha256`` of
+        the weights; ``e0s`` (eV); ``heads``; ``n_train``; ``n_validation``; ``n_replay``;
+        ``curve``.
 
     Raises
     ------
     DatasetError, JobFileError, PotentialError
         If frames, settings or start potential are wrong; nothing was started.
-    TrainingError
-        If MACE fails or diverges; the message ends with its last words.
+    DivergedError, ZeroLossError, OutOfMemoryError, TrainingError
+        If MACE fails; the message ends with its last words.
+    InterruptedJobError
+        If MACE was killed from outside.
     """
-    train, validation = _read_frames(job, folder)
-    start = _read_start(job, folder, train)
-    settings = read_training_settings(
-        job.get('settings', {}), elements=_elements(train), start=start.metadata if start else None
-    )
-    if settings.values['batch_size'] > len(train):
-        raise JobFileError(f'`settings.batch_size` is larger than the {len(train)} frames.')
+    frames = read_training_frames(job, folder)
+    start = _read_start(job, folder, frames)
+    settings = _read_settings(job, frames, start)
     provenance = job.get('provenance') or {}
     if not isinstance(provenance, dict):
         raise JobFileError('`provenance` must be a dictionary.')
@@ -92,41 +99,34 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     for path in (*potential_paths(folder / NAME), folder / CURVE_FILE):
         path.unlink(missing_ok=True)
     shutil.rmtree(work, ignore_errors=True)
+    resumed = bool(job.get('resumed')) and settings.values['resume'] == 'checkpoint'
+    if not resumed:
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    finished = False
     try:
-        _prepare(work, settings, train, validation, start, provenance)
+        _prepare(work, settings, frames, start, provenance, resumed=resumed)
         curve = _train(work, folder, settings, progress)
-        return _collect(work, folder, curve) | {
-            'n_train': len(train),
-            'n_validation': len(validation),
-        }
+        result = _collect(work, folder, curve, settings)
+        finished = True
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        if finished or settings.values['resume'] == 'never':
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return result | {
+        'strategy': settings.strategy,
+        'n_train': len(frames.train),
+        'n_validation': len(frames.validation),
+        'n_replay': len(frames.replay),
+    }
 
 
-def _read_frames(job: dict[str, Any], folder: Path) -> tuple[list[Atoms], list[Atoms]]:
-    dataset, held_out = require(job, 'dataset', 'validation')
-    train, validation = read_labelled(folder / dataset), read_labelled(folder / held_out)
-    both = {f.info['frame_id'] for f in train} & {f.info['frame_id'] for f in validation}
-    if both:
-        raise DatasetError(
-            f'Frames stand in training and validation: {", ".join(sorted(both)[:5])}. '
-            'Remove them from one: errors on frames seen in training prove nothing.'
-        )
-    lacking = sorted(set(_elements(validation)) - set(_elements(train)))
-    if lacking:
-        raise DatasetError(f'The validation frames hold {", ".join(lacking)}; no training frame.')
-    for frame in (*train, *validation):
-        if not all(frame.pbc):
-            raise DatasetError(f'{frame.info["frame_id"]} is not periodic: it has no stress.')
-    return train, validation
-
-
-def _read_start(job: dict[str, Any], folder: Path, train: list[Atoms]) -> Potential | None:
+def _read_start(job: dict[str, Any], folder: Path, frames: TrainingFrames) -> Potential | None:
     prefix = job.get('start')
     if prefix is None:
         return None
     start = read_potential(folder / str(prefix))
-    start.metadata.check_elements(_elements(train), name='dataset')
+    start.metadata.check_elements(elements_of(frames.train), name='dataset')
+    start.metadata.check_elements(elements_of(frames.replay), name='replay')
     if len(start.metadata.heads) > 1:
         raise PotentialError(
             f'The start potential has the heads {", ".join(start.metadata.heads)}; keep one.'
@@ -134,48 +134,63 @@ def _read_start(job: dict[str, Any], folder: Path, train: list[Atoms]) -> Potent
     return start
 
 
-def _elements(frames: list[Atoms]) -> tuple[str, ...]:
-    found = {symbol for frame in frames for symbol in frame.get_chemical_symbols()}
-    return tuple(sorted(found, key=lambda symbol: atomic_numbers[symbol]))
+def _read_settings(
+    job: dict[str, Any], frames: TrainingFrames, start: Potential | None
+) -> TrainingSettings:
+    settings = read_training_settings(
+        job.get('settings', {}),
+        elements=frames.elements,
+        start=start.metadata if start else None,
+        replay=bool(frames.replay),
+    )
+    if settings.values['batch_size'] > len(frames.train):
+        raise JobFileError(f'`settings.batch_size` is larger than the {len(frames.train)} frames.')
+    if settings.e0s != 'isolated_atoms':
+        return settings
+    lacking = sorted(set(frames.elements) - set(frames.isolated_atoms))
+    if lacking:
+        raise JobFileError(
+            "`settings.e0s` is 'isolated_atoms', but the dataset has no frame of a single "
+            f'{", ".join(lacking)} atom. Add it, or choose other energies.'
+        )
+    e0s = {element: frames.isolated_atoms[element] for element in frames.elements}
+    return dataclasses.replace(settings, e0s=e0s)
 
 
 def _prepare(
     work: Path,
     settings: TrainingSettings,
-    train: list[Atoms],
-    validation: list[Atoms],
+    frames: TrainingFrames,
     start: Potential | None,
     provenance: dict[str, Any],
+    *,
+    resumed: bool,
 ) -> None:
-    """Write frames (labels only: MACE gives a meaning to other entries), start and plan."""
+    """Write frames, start potential and plan."""
     work.mkdir()
-    for name, frames in (('train', train), ('validation', validation)):
-        text = write_frames([_bare(frame) for frame in frames])
-        (work / f'{name}.extxyz').write_text(text, encoding='utf-8')
+    write_training_frames(
+        frames,
+        work,
+        seed=settings.values['seed'],
+        replay_weight=settings.replay['weight'] if settings.replay else 1.0,
+    )
     if start:
         write_potential(start, work / 'start')
     plan = {
-        'arguments': mace_arguments(
-            settings, n_validation=len(validation), fine_tuning=start is not None
-        ),
+        'arguments': mace_arguments(settings, n_validation=len(frames.validation), resumed=resumed),
         'start': 'start' if start else None,
+        'e0s': settings.e0s,
+        'replay': settings.replay,
+        'stage_two': settings.stage_two,
+        'patience': settings.values['patience'],
+        'resumed': resumed,
+        'resume_rate_factor': settings.values['resume_rate_factor'],
         'batch_size': settings.values['batch_size'],
-        'provenance': provenance,
+        'provenance': {**provenance, 'training': {'strategy': settings.strategy}},
         'parent': os.getpid(),
         'quick': _QUICK,
     }
     write_json(work / 'plan.json', plan)
-
-
-def _bare(frame: Atoms) -> Atoms:
-    atoms = Atoms(frame.numbers, positions=frame.positions, cell=frame.cell, pbc=True)
-    atoms.info = {
-        key: frame.info[key]
-        for key in ('frame_id', 'target_pressure', ENERGY_KEY, STRESS_KEY)
-        if key in frame.info
-    }
-    atoms.arrays[FORCES_KEY] = frame.arrays[FORCES_KEY]
-    return atoms
 
 
 def _train(
@@ -183,9 +198,10 @@ def _train(
 ) -> TrainingCurve:
     """Run the child to its end; on any exception, an interruption included, end it first."""
     results = work / 'results' / f'{NAME}_run-{settings.values["seed"]}_train.txt'
-    curve = TrainingCurve(results, total=settings.values['max_epochs'])
+    curve = TrainingCurve(results, total=settings.values['max_epochs'], head=HEAD)
     progress.report('starting MACE', total=settings.values['max_epochs'])
     log = folder / LOG_FILE
+    kills = out_of_memory_kills()
     with log.open('wb') as handle:
         process = _start_child(work, handle)
         try:
@@ -194,13 +210,26 @@ def _train(
                 time.sleep(_POLL)
             curve.follow(progress)
         except TrainingError as exc:
-            raise TrainingError(f'{exc} {_last_words(log)}') from exc
+            raise type(exc)(f'{exc} {_last_words(log)}') from exc
         finally:
             _end(process)
             write_json(folder / CURVE_FILE, curve.as_lists())
     if process.returncode != 0:
-        raise TrainingError(f'MACE ended with code {process.returncode}. {_last_words(log)}')
+        raise _failure(process.returncode, log, killed=out_of_memory_kills() > kills)
     return curve
+
+
+def _failure(code: int, log: Path, *, killed: bool) -> Exception:
+    """Name what ended the child: memory, somebody else, or MACE itself."""
+    words = _last_words(log)
+    if killed or speaks_of_memory(words):
+        return OutOfMemoryError(
+            f'MACE ran out of memory (code {code}). Use a smaller `batch_size`, `dtype` float32 or '
+            f'more memory. {words}'
+        )
+    if code in (-signal.SIGKILL, -signal.SIGTERM):
+        return InterruptedJobError(f'MACE was ended by signal {-code} from outside.')
+    return TrainingError(f'MACE ended with code {code}. {words}')
 
 
 def _start_child(work: Path, log: Any) -> subprocess.Popen[bytes]:
@@ -234,20 +263,34 @@ def _last_words(log: Path) -> str:
     return f'Last lines of {log.name}:\n' + '\n'.join(lines[-_LOG_LINES:])
 
 
-def _collect(work: Path, folder: Path, curve: TrainingCurve) -> dict[str, Any]:
+def _collect(
+    work: Path, folder: Path, curve: TrainingCurve, settings: TrainingSettings
+) -> dict[str, Any]:
     try:
         outcome = json.loads((work / 'outcome.json').read_text(encoding='utf-8'))
         trained = read_potential(work / NAME)
     except (OSError, json.JSONDecodeError, PotentialError) as exc:
         raise TrainingError(f'MACE left no usable model: {exc}') from exc
     write_potential(trained, folder / NAME)
-    best = curve.best()
+    # the second stage has a loss of its own, and MACE keeps its best weights apart
+    since = settings.stage_two['start'] if outcome['stage_two'] and settings.stage_two else 0
+    best = curve.best(since=since)
     return {
         'epochs': len(curve.epochs),
         'best_epoch': best.epoch + 1,
+        'stopped_early': outcome['stopped_early'],
+        'resumed_from_epoch': curve.resumed_from,
+        'stage_two': outcome['stage_two'],
         'final': {'loss': best.loss, **outcome['validation']},
         'train': outcome['train'],
+        'replay': outcome.get('replay_validation'),
         'sha256': trained.metadata.weights_sha256,
-        'e0s': trained.metadata.isolated_atom_energies[trained.metadata.heads[0]],
+        'heads': list(trained.metadata.heads),
+        'e0s': trained.metadata.isolated_atom_energies[_judged_head(trained)],
         'curve': CURVE_FILE,
     }
+
+
+def _judged_head(trained: Potential) -> str:
+    heads = trained.metadata.heads
+    return HEAD if HEAD in heads else heads[-1]

@@ -1,4 +1,8 @@
-"""Settings of a training, checked, and the command line of MACE's own program made from them."""
+"""Settings of a training, checked before anything starts.
+
+What each setting means stands in ``docs/topics/training.md``; `mace_arguments` turns them into the
+command line of MACE's own program.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +12,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ase.data import atomic_numbers
-
 from aiida_insbench.jobs.settings import read_settings
 from aiida_insbench.science.errors import JobFileError, format_error
-from aiida_insbench.science.frames import ENERGY_KEY, FORCES_KEY, STRESS_KEY
 from aiida_insbench.science.potential_files import PotentialMetadata
 
-NAME = 'trained'
-START_MODEL = 'start.model'
+STRATEGIES = ('scratch', 'naive', 'multihead_replay', 'lora')
+#: What MACE calls a loss, and what it forces on a training with replay.
+REPLAY_LOSS = 'universal'
 _DEFAULTS: dict[str, Any] = {
     'dtype': 'float64',
     'loss': 'stress',
+    'huber_delta': 0.01,
     'energy_weight': 10.0,
     'forces_weight': 100.0,
     'stress_weight': 2000.0,
     'batch_size': 1,
     'ema_decay': 0.995,
     'learning_rate': 0.01,
+    'weight_decay': 5e-7,
+    'clip_grad': 10.0,
     'scheduler': 'ExponentialLR',
     'gamma': 0.975,
+    'lr_factor': 0.8,
+    'scheduler_patience': 50,
     'max_epochs': 160,
+    'patience': 0,
     'device': 'cpu',
+    'resume': 'never',
+    'resume_rate_factor': 1.0,
 }
 _MODEL_DEFAULTS: dict[str, Any] = {
     'r_max': 4.5,
@@ -39,22 +49,39 @@ _MODEL_DEFAULTS: dict[str, Any] = {
     'correlation': 2,
     'num_interactions': 2,
 }
+_STAGE_TWO_DEFAULTS: dict[str, Any] = {
+    'energy_weight': 1000.0,
+    'forces_weight': 100.0,
+    'stress_weight': 2000.0,
+    'learning_rate': 1e-3,
+}
+_LORA_DEFAULTS: dict[str, Any] = {'rank': 4, 'alpha': 1.0}
+_REPLAY_DEFAULTS: dict[str, Any] = {'weight': 1.0, 'keep_head': False}
+_GROUPS = ('model', 'e0s', 'strategy', 'stage_two', 'lora', 'replay')
 _CHOICES = {
     'dtype': ('float32', 'float64'),
     'loss': ('stress', 'huber', 'universal'),
-    'scheduler': ('ExponentialLR',),
+    'scheduler': ('ExponentialLR', 'ReduceLROnPlateau'),
     'device': ('cpu', 'cuda'),
+    'resume': ('never', 'checkpoint'),
 }
 _RANGES = {
     'seed': (0, 2**31 - 1),
+    'huber_delta': (1e-9, 1e3),
     'energy_weight': (0.0, 1e9),
     'forces_weight': (0.0, 1e9),
     'stress_weight': (0.0, 1e9),
     'batch_size': (1, 4096),
     'ema_decay': (0.0, 1.0 - 1e-9),
     'learning_rate': (1e-12, 1.0),
+    'weight_decay': (0.0, 1.0),
+    'clip_grad': (1e-6, 1e9),
     'gamma': (1e-3, 1.0),
+    'lr_factor': (1e-3, 1.0),
+    'scheduler_patience': (1, 100_000),
     'max_epochs': (1, 100_000),
+    'patience': (0, 100_000),
+    'resume_rate_factor': (1e-6, 1.0),
 }
 _MODEL_RANGES = {
     'r_max': (2.0, 12.0),
@@ -63,6 +90,19 @@ _MODEL_RANGES = {
     'max_ell': (1, 4),
     'correlation': (1, 4),
     'num_interactions': (1, 4),
+}
+_STAGE_TWO_RANGES = {
+    'energy_weight': (0.0, 1e9),
+    'forces_weight': (0.0, 1e9),
+    'stress_weight': (0.0, 1e9),
+    'learning_rate': (1e-12, 1.0),
+    'start': (1, 100_000),
+}
+_LORA_RANGES = {'rank': (1, 256), 'alpha': (1e-6, 1e6)}
+_REPLAY_RANGES = {'weight': (1e-6, 1e6)}
+_E0S_WORDS = {
+    'scratch': ('average', 'isolated_atoms'),
+    'fine-tuning': ('foundation', 'estimated', 'isolated_atoms'),
 }
 
 
@@ -76,18 +116,36 @@ class TrainingSettings:
         Seed, loss, weights, schedule, device.
     model : dict
         Shape of the model.
+    strategy : str
+        One of `STRATEGIES`.
     e0s : str or dict
-        ``average`` (least squares over the training frames), ``foundation`` (those of the start
-        potential) or element to energy in eV.
+        ``average`` (least squares over the training frames), ``isolated_atoms`` (single-atom
+        frames of the dataset), ``foundation`` (those of the start potential), ``estimated``
+        (moved from those so that the start potential fits the training frames best) or element to
+        energy in eV.
+    stage_two : dict or None
+        Epoch at which the second stage starts, its weights and learning rate.
+    lora : dict or None
+        Rank and scaling of the low-rank updates.
+    replay : dict or None
+        Weight of the replayed frames, and whether their head is kept.
     """
 
     values: dict[str, Any]
     model: dict[str, Any]
+    strategy: str
     e0s: str | dict[str, float]
+    stage_two: dict[str, Any] | None = None
+    lora: dict[str, Any] | None = None
+    replay: dict[str, Any] | None = None
 
 
 def read_training_settings(
-    given: object, *, elements: tuple[str, ...], start: PotentialMetadata | None
+    given: object,
+    *,
+    elements: tuple[str, ...],
+    start: PotentialMetadata | None,
+    replay: bool = False,
 ) -> TrainingSettings:
     """Check the settings of a training.
 
@@ -96,9 +154,11 @@ def read_training_settings(
     given : object
         ``settings`` of the job file.
     elements : tuple of str
-        Of the training frames.
+        Of all frames to train on.
     start : PotentialMetadata, optional
         Of the potential to fine-tune.
+    replay : bool
+        Whether there are frames to replay.
 
     Raises
     ------
@@ -108,85 +168,123 @@ def read_training_settings(
     """
     if not isinstance(given, Mapping):
         raise JobFileError(f'`settings` is {given!r}; give a dictionary.')
-    plain = {name: value for name, value in given.items() if name not in ('model', 'e0s')}
+    strategy = _strategy(given.get('strategy'), fine_tuning=start is not None, replay=replay)
+    plain = {name: value for name, value in given.items() if name not in _GROUPS}
+    if strategy == 'multihead_replay':
+        plain.setdefault('loss', REPLAY_LOSS)
     values = read_settings(plain, defaults=_DEFAULTS, required={'seed': 1})
     _check_ranges(values, _RANGES)
+    _check_choices(values, strategy)
+    return TrainingSettings(
+        values=values,
+        model=_model(given.get('model'), start),
+        strategy=strategy,
+        e0s=_e0s(given.get('e0s'), elements, start),
+        stage_two=_stage_two(given.get('stage_two'), values),
+        lora=_group(given, 'lora', strategy, _LORA_DEFAULTS, _LORA_RANGES),
+        replay=_group(
+            given, 'replay', strategy, _REPLAY_DEFAULTS, _REPLAY_RANGES, owner='multihead_replay'
+        ),
+    )
+
+
+def training_default(name: str) -> Any:
+    """Default of a setting that stands in no group."""
+    return _DEFAULTS[name]
+
+
+def _strategy(given: object, *, fine_tuning: bool, replay: bool) -> str:
+    """What the inputs allow, by default the plainest of it."""
+    if given is None:
+        given = ('multihead_replay' if replay else 'naive') if fine_tuning else 'scratch'
+    if given not in STRATEGIES:
+        raise JobFileError(f'`settings.strategy` is {given!r}; known: {", ".join(STRATEGIES)}.')
+    strategy = str(given)
+    if (strategy == 'scratch') == fine_tuning:
+        raise JobFileError(
+            format_error(
+                f'`settings.strategy` is {strategy!r}, but a start potential was '
+                f'{"given" if fine_tuning else "not given"}.',
+                fix='Leave the start potential out.' if fine_tuning else 'Give one as `start`.',
+            )
+        )
+    if (strategy == 'multihead_replay') != replay:
+        raise JobFileError(
+            format_error(
+                f'`settings.strategy` is {strategy!r}, but frames to replay were '
+                f'{"given" if replay else "not given"}.',
+                fix='Leave `replay` out, or choose multihead_replay.'
+                if replay
+                else 'Give frames of what the start potential was trained on as `replay`.',
+            )
+        )
+    return strategy
+
+
+def _check_choices(values: Mapping[str, Any], strategy: str) -> None:
     for name, known in _CHOICES.items():
         if values[name] not in known:
             raise JobFileError(f'`settings.{name}` is {values[name]!r}; known: {", ".join(known)}.')
     if not any(values[f'{kind}_weight'] for kind in ('energy', 'forces', 'stress')):
         raise JobFileError('All three weights of the loss are 0: there is nothing to learn.')
-    return TrainingSettings(
-        values=values,
-        model=_model(given.get('model'), start),
-        e0s=_e0s(given.get('e0s'), elements, start),
-    )
+    if strategy == 'multihead_replay' and values['loss'] != REPLAY_LOSS:
+        raise JobFileError(
+            f'`settings.loss` is {values["loss"]!r}; with replay MACE knows only {REPLAY_LOSS!r}.'
+        )
 
 
-def mace_arguments(
-    settings: TrainingSettings, *, n_validation: int, fine_tuning: bool
-) -> list[str]:
-    """Write the arguments of ``mace_run_train``; files are relative to the training folder.
-
-    Plots, workers and early stopping are off: a run costs its epochs.
-    """
-    values = settings.values
-    options: dict[str, Any] = {
-        'name': NAME,
-        'seed': values['seed'],
-        'train_file': 'train.extxyz',
-        'valid_file': 'validation.extxyz',
-        'energy_key': ENERGY_KEY,
-        'forces_key': FORCES_KEY,
-        'stress_key': STRESS_KEY,
-        'E0s': _e0s_argument(settings.e0s),
-        # Its first interaction is residual; that of `MACE` is not, and on 34 frames of MgH2 under
-        # pressure it got two of three red shifts wrong at the same force error.
-        'model': 'ScaleShiftMACE',
-        'default_dtype': values['dtype'],
-        'device': values['device'],
-        'loss': values['loss'],
-        'energy_weight': values['energy_weight'],
-        'forces_weight': values['forces_weight'],
-        'stress_weight': values['stress_weight'],
-        'compute_stress': True,
-        'error_table': 'PerAtomRMSEstressvirials',
-        'batch_size': values['batch_size'],
-        'valid_batch_size': min(n_validation, 8),
-        'lr': values['learning_rate'],
-        'scheduler': values['scheduler'],
-        'lr_scheduler_gamma': values['gamma'],
-        'max_num_epochs': values['max_epochs'],
-        'patience': values['max_epochs'] + 1,
-        'eval_interval': 1,
-        'plot': False,
-        'num_workers': 0,
-        'pin_memory': values['device'] != 'cpu',
-    }
-    if fine_tuning:
-        options |= {'foundation_model': START_MODEL, 'multiheads_finetuning': False}
-    else:
-        options |= settings.model
-    arguments = [word for name, value in options.items() for word in (f'--{name}', str(value))]
-    arguments.append('--save_cpu')
-    if values['ema_decay'] > 0:
-        arguments += ['--ema', '--ema_decay', str(values['ema_decay'])]
-    return arguments
-
-
-def _check_ranges(values: Mapping[str, Any], ranges: Mapping[str, tuple[float, float]]) -> None:
+def _check_ranges(
+    values: Mapping[str, Any], ranges: Mapping[str, tuple[float, float]], prefix: str = ''
+) -> None:
     for name, (low, high) in ranges.items():
         if not low <= values[name] <= high:
             raise JobFileError(
-                f'`settings.{name}` is {values[name]!r}; it must lie from {low} to {high}.'
+                f'`settings.{prefix}{name}` is {values[name]!r}; it must lie from {low} to {high}.'
             )
+
+
+def _group(
+    given: Mapping[str, Any],
+    name: str,
+    strategy: str,
+    defaults: Mapping[str, Any],
+    ranges: Mapping[str, tuple[float, float]],
+    *,
+    owner: str | None = None,
+) -> dict[str, Any] | None:
+    """Settings that belong to one strategy, and are refused in any other."""
+    owner = owner or name
+    if strategy != owner:
+        if given.get(name) is not None:
+            raise JobFileError(
+                f'`settings.{name}` belongs to the strategy {owner!r}; this one is {strategy!r}.'
+            )
+        return None
+    values = read_settings(given.get(name) or {}, defaults=defaults)
+    _check_ranges(values, ranges, f'{name}.')
+    return values
+
+
+def _stage_two(given: object, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Second stage of a training: other weights, mostly for energies, at a lower rate."""
+    if given is None:
+        return None
+    default = max(1, 3 * values['max_epochs'] // 4)
+    stage = read_settings(given, defaults={**_STAGE_TWO_DEFAULTS, 'start': default})
+    _check_ranges(stage, _STAGE_TWO_RANGES, 'stage_two.')
+    if stage['start'] >= values['max_epochs']:
+        raise JobFileError(
+            f'`settings.stage_two.start` is {stage["start"]}, at or after the last of '
+            f'{values["max_epochs"]} epochs.'
+        )
+    return stage
 
 
 def _model(given: object, start: PotentialMetadata | None) -> dict[str, Any]:
     """Shape of the model; in fine-tuning that of the start potential, which none may contradict."""
     kept = _model_of(start) if start else _MODEL_DEFAULTS
     model = read_settings(given or {}, defaults=kept)
-    _check_ranges(model, _MODEL_RANGES if not start else {})
+    _check_ranges(model, _MODEL_RANGES if not start else {}, 'model.')
     if model['max_L'] > model['max_ell']:
         raise JobFileError('`settings.model.max_L` must not be above `max_ell`.')
     odd = [name for name in model if start and not math.isclose(model[name], kept[name])]
@@ -217,22 +315,15 @@ def _model_of(start: PotentialMetadata) -> dict[str, Any]:
 def _e0s(
     given: object, elements: tuple[str, ...], start: PotentialMetadata | None
 ) -> str | dict[str, float]:
-    if start is not None:
-        if given in (None, 'foundation'):
-            return 'foundation'
-        raise JobFileError(
-            format_error(
-                f'`settings.e0s` is {given!r}, but fine-tuning keeps the isolated-atom energies.',
-                reason='MACE 0.3.16 accepts others and then overwrites them with those of the '
-                'start potential.',
-                fix="Give 'foundation' or leave it out.",
-            )
-        )
-    if given in (None, 'average'):
-        return 'average'
+    words = _E0S_WORDS['scratch' if start is None else 'fine-tuning']
+    if given is None:
+        return words[0]
+    if isinstance(given, str) and given in words:
+        return given
     if not isinstance(given, Mapping):
         raise JobFileError(
-            f"`settings.e0s` is {given!r}; give 'average' or a dictionary of element to eV."
+            f'`settings.e0s` is {given!r}; give {", ".join(repr(word) for word in words)} or a '
+            'dictionary of element to eV.'
         )
     energies = {str(element): value for element, value in given.items()}
     if set(energies) != set(elements):
@@ -244,9 +335,3 @@ def _e0s(
     if bad:
         raise JobFileError(f'`settings.e0s` of {", ".join(bad)} is no finite number.')
     return {element: float(energies[element]) for element in elements}
-
-
-def _e0s_argument(e0s: str | dict[str, float]) -> str:
-    if isinstance(e0s, str):
-        return e0s
-    return str({atomic_numbers[element]: energy for element, energy in e0s.items()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from aiida.engine import ExitCode
 from aiida.orm import Dict
@@ -24,8 +24,15 @@ _EXIT_CODES = {
 }
 
 
+#: What a scheduler says about a job's end: out of memory, out of walltime.
+_SCHEDULER = (110, 120)
+
+
 class InsbenchParser(Parser):
     """Attach finished parts first, so that nothing computed is lost, then judge the end."""
+
+    #: Exceptions of a stage that have an exit code of their own.
+    OWN_ERRORS: ClassVar[dict[str, str]] = {}
 
     def parse(self, **_kwargs: Any) -> ExitCode | None:
         """Attach outputs and return how the job ended."""
@@ -35,11 +42,17 @@ class InsbenchParser(Parser):
             record = read_retrieved_json(self.retrieved, RESULT_FILE)
             result = record.pop('result')
             return self.attach_result(result, record)
-        if ERROR_FILE in names:
-            error = read_retrieved_json(self.retrieved, ERROR_FILE)
-            name = _EXIT_CODES.get(error['code'], 'ERROR_JOB_FAULT')
-            return self.exit_codes[name].format(message=error['message'])
-        return self.exit_codes.ERROR_NO_RESULT
+        error = read_retrieved_json(self.retrieved, ERROR_FILE) if ERROR_FILE in names else None
+        interrupted = error is None or error['code'] == EXIT_INTERRUPTED
+        if interrupted and self.node.exit_status in _SCHEDULER:
+            # the scheduler knows why the job ended without a result
+            return ExitCode(self.node.exit_status, self.node.exit_message)
+        if error is None:
+            return self.exit_codes.ERROR_NO_RESULT
+        name = self.OWN_ERRORS.get(error['type']) or _EXIT_CODES.get(
+            error['code'], 'ERROR_JOB_FAULT'
+        )
+        return self.exit_codes[name].format(message=error['message'])
 
     def attach_parts(self, names: set[str]) -> None:
         """Attach what was finished even if the job did not reach its end."""

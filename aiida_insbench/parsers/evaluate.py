@@ -2,8 +2,38 @@
 
 from __future__ import annotations
 
+import io
+from typing import Any
+
+import numpy as np
+from aiida.engine import ExitCode
+from aiida.orm import ArrayData, FolderData
+
+from aiida_insbench.calculations.base import retrieved_bytes
+from aiida_insbench.jobs.evaluate import CHUNK_FOLDER, PREDICTIONS_FILE
 from aiida_insbench.parsers.base import InsbenchParser
 
 
 class EvaluateParser(InsbenchParser):
-    """Attach the error tables."""
+    """Attach tables and predictions; of a run that failed, the chunks it had done."""
+
+    def attach_parts(self, names: set[str]) -> None:
+        """Attach finished chunks."""
+        if CHUNK_FOLDER not in names:
+            return
+        repository, chunks = self.retrieved.base.repository, FolderData()
+        for name in sorted(repository.list_object_names(CHUNK_FOLDER)):
+            content = repository.get_object_content(f'{CHUNK_FOLDER}/{name}', mode='rb')
+            chunks.base.repository.put_object_from_filelike(io.BytesIO(content), name)
+        if chunks.base.repository.list_object_names():
+            self.out('chunks', chunks)
+
+    def attach_result(self, result: dict[str, Any], record: dict[str, Any]) -> ExitCode | None:
+        """Attach tables and arrays."""
+        self.attach_parameters(result, record)
+        predictions = ArrayData()
+        with np.load(retrieved_bytes(self.retrieved, PREDICTIONS_FILE), allow_pickle=False) as file:
+            for name in file.files:
+                predictions.set_array(name, file[name])
+        self.out('predictions', predictions)
+        return None

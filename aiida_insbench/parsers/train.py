@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from aiida.engine import ExitCode
 from aiida.orm import Dict
 
 from aiida_insbench.calculations.base import read_retrieved_json
 from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.jobs.train import CURVE_FILE
 from aiida_insbench.parsers.base import InsbenchParser
 
 
 class TrainParser(InsbenchParser):
-    """Attach the potential and the training curve."""
+    """Attach the potential and the training curve, the latter of a training that failed too."""
+
+    OWN_ERRORS: ClassVar[dict[str, str]] = {
+        'OutOfMemoryError': 'ERROR_OUT_OF_MEMORY',
+        'DivergedError': 'ERROR_DIVERGED',
+        'ZeroLossError': 'ERROR_ZERO_LOSS',
+    }
+
+    def attach_parts(self, names: set[str]) -> None:
+        """Attach the curve."""
+        if CURVE_FILE in names:
+            self.out('training_curve', Dict(read_retrieved_json(self.retrieved, CURVE_FILE)))
 
     def attach_result(self, result: dict[str, Any], record: dict[str, Any]) -> ExitCode | None:
-        """Attach parameters, curve and potential."""
+        """Attach parameters and potential."""
         self.attach_parameters(result, record)
         repository = self.retrieved.base.repository
-        self.out('training_curve', Dict(read_retrieved_json(self.retrieved, 'training_curve.json')))
         self.out(
             'potential',
             PotentialData(

@@ -13,7 +13,10 @@
     └── ComputationError            the input was sound, the computation was not
         ├── ConvergenceError        relaxation, fit or quadrature did not converge
         ├── ImaginaryModeError      imaginary modes where real ones are needed
-        ├── TrainingError           the training program failed or diverged
+        ├── TrainingError           the training program failed or left no model
+        │   ├── DivergedError       the loss is not finite, or far above where it began
+        │   └── ZeroLossError       nothing is learned: the labels were not read
+        ├── OutOfMemoryError        memory of the device or of the machine is spent
         └── InterruptedJobError     SIGTERM: finished parts are on disk
 """
 
@@ -66,6 +69,18 @@ class ImaginaryModeError(ComputationError):
 
 class TrainingError(ComputationError):
     """The training program failed, diverged or left no model."""
+
+
+class DivergedError(TrainingError):
+    """The loss of a training is not finite, or far above where it began."""
+
+
+class ZeroLossError(TrainingError):
+    """The loss of a head is zero: its labels were not read, so nothing is learned."""
+
+
+class OutOfMemoryError(ComputationError):
+    """The memory of the device or of the machine is spent; smaller batches may fit."""
 
 
 class InterruptedJobError(ComputationError):

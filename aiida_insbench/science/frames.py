@@ -57,6 +57,32 @@ def read_frames(text: str, *, name: str = 'frames') -> list[Atoms]:
     return list(frames)
 
 
+def split_frames(text: str, *, name: str = 'frames') -> list[str]:
+    """Split extended XYZ text into the texts of its frames, so that they can be read one by one.
+
+    Raises
+    ------
+    DatasetError
+        If a frame does not begin with its number of atoms or is cut short.
+    """
+    lines = text.splitlines(keepends=True)
+    blocks: list[str] = []
+    place = 0
+    while place < len(lines) and lines[place].strip():
+        count = lines[place].strip()
+        if not count.isdecimal() or place + int(count) + 2 > len(lines):
+            raise DatasetError(
+                f'{name}, frame {len(blocks)}: the line {count!r} is no number of atoms, or the '
+                'frame is cut short.'
+            )
+        end = place + int(count) + 2
+        blocks.append(''.join(lines[place:end]))
+        place = end
+    if any(line.strip() for line in lines[place:]):
+        raise DatasetError(f'{name} goes on after an empty line behind frame {len(blocks) - 1}.')
+    return blocks
+
+
 def is_labelled(frame: Atoms) -> bool:
     """Whether a frame carries energy, forces and stress."""
     return ENERGY_KEY in frame.info and STRESS_KEY in frame.info and FORCES_KEY in frame.arrays

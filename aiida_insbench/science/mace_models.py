@@ -60,7 +60,7 @@ def potential_from_mace(model: Any, *, provenance: Mapping[str, Any]) -> Potenti
         If the model is of a kind that is not supported, or the one rebuilt from its
         hyperparameters differs from it.
     """
-    mace = _mace()
+    mace = mace_parts()
     name = type(model).__name__
     if name not in MODEL_CLASSES:
         raise PotentialError(f'A model of class {name} cannot be stored; {MODEL_CLASSES} can.')
@@ -141,6 +141,44 @@ def mace_from_potential(potential: Potential, *, device: str = 'cpu', dtype: str
     return model.to(device).eval()
 
 
+def single_head(model: Any, head: str) -> Any:
+    """Keep one head of a MACE model that has several.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A ``ScaleShiftMACE``; left as it is.
+    head : str
+        The one to keep.
+
+    Returns
+    -------
+    torch.nn.Module
+        Raises no doubt: its energies, forces and stresses were compared with those of `model`.
+
+    Raises
+    ------
+    PotentialError
+        If there is no such head, or MACE's own reduction changes what it gives.
+    """
+    mace = mace_parts()
+    if head not in model.heads:
+        raise PotentialError(f'The model has the heads {", ".join(model.heads)}, no {head!r}.')
+    dtype = str(next(model.parameters()).dtype).removeprefix('torch.')
+    with building(mace['torch'], dtype):
+        reduced = mace['scripts'].remove_pt_head(model, head)
+    here = {key: value for key, value in _predict(model).items() if key.endswith(f'({head})')}
+    _compare(here, _predict(reduced), tolerance=SAME[dtype], what=f'reduced to the head {head!r}')
+    return reduced
+
+
+def set_isolated_atom_energies(model: Any, e0s: Mapping[str, float]) -> None:
+    """Give every head of a MACE model these isolated-atom energies (element to eV)."""
+    held = model.atomic_energies_fn.atomic_energies
+    energies = [e0s[chemical_symbols[int(z)]] for z in model.atomic_numbers]
+    held.copy_(held.new_tensor(energies).expand_as(held))
+
+
 def calculator(
     potential: Potential, *, device: str = 'cpu', dtype: str = 'float64', head: str = ''
 ) -> Calculator:
@@ -171,7 +209,7 @@ def calculator(
     heads = potential.metadata.heads
     if head not in heads and (head or len(heads) > 1):
         raise PotentialError(f'The potential has the heads {", ".join(heads)}; choose one.')
-    base = _mace()['calculator']
+    base = mace_parts()['calculator']
 
     class PotentialCalculator(base):  # type: ignore[misc, valid-type]
         """MACE's calculator, with elements and results checked."""
@@ -191,7 +229,7 @@ def calculator(
     )
 
 
-def _mace() -> dict[str, Any]:
+def mace_parts() -> dict[str, Any]:
     """Import what is needed of MACE; mace comes before e3nn, which it prepares torch for."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -199,6 +237,7 @@ def _mace() -> dict[str, Any]:
         return {
             'modules': modules,
             'config': importlib.import_module('mace.tools.scripts_utils').extract_config_mace_model,
+            'scripts': importlib.import_module('mace.tools.scripts_utils'),
             'calculator': importlib.import_module('mace.calculators').MACECalculator,
             'data': importlib.import_module('mace.data'),
             'tools': importlib.import_module('mace.tools'),
@@ -208,7 +247,7 @@ def _mace() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _building(torch: Any, dtype: str) -> Iterator[None]:
+def building(torch: Any, dtype: str) -> Iterator[None]:
     """Set torch's default type, keep its random numbers and silence its advice, for a while.
 
     e3nn compiles the code it writes by TorchScript, which takes longer than building all the rest
@@ -242,7 +281,7 @@ def _plain(value: Any) -> Any:
 
 
 def _build(described: Mapping[str, Any], *, dtype: str) -> Any:
-    mace = _mace()
+    mace = mace_parts()
     modules, irreps = mace['modules'], mace['irreps']
     given = dict(described['hyperparameters'])
     for name in ('interaction_cls', 'interaction_cls_first'):
@@ -252,7 +291,7 @@ def _build(described: Mapping[str, Any], *, dtype: str) -> Any:
     for name in ('hidden_irreps', 'MLP_irreps', 'edge_irreps'):
         given[name] = None if given[name] is None else irreps(given[name])
     energies = described['isolated_atom_energies']
-    with _building(mace['torch'], dtype):
+    with building(mace['torch'], dtype):
         return getattr(modules, described['model_class'])(
             **given,
             r_max=described['cutoff'],
@@ -286,14 +325,23 @@ def _copy_weights(model: Any, rebuilt: Any) -> None:
 
 
 def _check_same(model: Any, rebuilt: Any, *, tolerance: float) -> None:
-    here, there = _predict(model), _predict(rebuilt)
+    _compare(
+        _predict(model),
+        _predict(rebuilt),
+        tolerance=tolerance,
+        what='rebuilt from its hyperparameters',
+    )
+
+
+def _compare(
+    here: Mapping[str, Any], there: Mapping[str, Any], *, tolerance: float, what: str
+) -> None:
     for name, value in here.items():
         difference = np.abs(value - there[name]).max() / max(1.0, float(np.abs(value).max()))
         if not difference <= tolerance:
             raise PotentialError(
                 format_error(
-                    f'The {name} of the model rebuilt from its hyperparameters is off by '
-                    f'{difference:.1e} (relative).',
+                    f'The {name} of the model {what} is off by {difference:.1e} (relative).',
                     reason='The model has a part that this program does not know.',
                 )
             )
@@ -301,7 +349,7 @@ def _check_same(model: Any, rebuilt: Any, *, tolerance: float) -> None:
 
 def _predict(model: Any) -> dict[str, Any]:
     """Energies, forces and stress of a row of all elements, 2 Å apart and shaken."""
-    mace = _mace()
+    mace = mace_parts()
     numbers = [int(z) for z in model.atomic_numbers]
     heads = list(getattr(model, 'heads', ['Default']))
     count = len(numbers)
@@ -310,7 +358,7 @@ def _predict(model: Any) -> dict[str, Any]:
     atoms = Atoms(numbers, positions=places, cell=[2.0 * count + 0.5, 3.0, 3.5], pbc=True)
     first = next(model.parameters())
     found: dict[str, Any] = {}
-    with _building(mace['torch'], str(first.dtype).removeprefix('torch.')):
+    with building(mace['torch'], str(first.dtype).removeprefix('torch.')):
         for head in heads:
             graph = mace['data'].AtomicData.from_config(
                 mace['data'].config_from_atoms(atoms, head_name=head),

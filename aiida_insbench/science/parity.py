@@ -17,6 +17,8 @@ from ase.units import GPa
 
 from aiida_insbench.science.errors import ComputationError, DatasetError
 from aiida_insbench.science.frames import ENERGY_KEY, FORCES_KEY, STRESS_KEY
+from aiida_insbench.science.molecular_forces import MOTIONS, split_forces
+from aiida_insbench.science.molecules import find_molecules
 from aiida_insbench.science.pressure import pressure_label
 
 if TYPE_CHECKING:
@@ -103,8 +105,11 @@ def errors(frames: Sequence[Atoms], *, predicted: Properties) -> dict[str, Any]:
         ``rmse_energy_mev_atom``, ``rmse_forces_mev_a``, ``rmse_stress_gpa``,
         ``mae_forces_mev_a``, ``mean_energy_error_mev_atom`` (a constant offset between two levels
         of theory shows here), ``n_frames``; ``by_element`` (``rmse_forces_mev_a``,
-        ``mae_forces_mev_a``, ``n_atoms``) and ``by_pressure`` (the three rmse and ``n_frames``)
-        by pressure label; frames without ``target_pressure`` are in the totals only.
+        ``mae_forces_mev_a``, ``n_atoms``); ``by_pressure`` (the three rmse, ``n_frames`` and, of
+        molecules, ``by_motion``) by pressure label; frames without ``target_pressure`` are in the
+        totals only; ``by_motion`` (``translation``, ``rotation``, ``vibration`` of molecules in
+        meV/Å, see `aiida_insbench.science.molecular_forces`), None where a frame is no molecular
+        crystal.
 
     Raises
     ------
@@ -122,8 +127,10 @@ def errors(frames: Sequence[Atoms], *, predicted: Properties) -> dict[str, Any]:
     stress = predicted.stress - label.stress
     symbols = np.concatenate([frame.get_chemical_symbols() for frame in frames])
     owner = np.repeat(np.arange(len(frames)), counts)
+    motions = _by_motion(frames, forces, counts)
     return {
         **_rms_errors(energy, forces, stress),
+        'by_motion': _rms_of_motions(motions, slice(None)),
         'mae_forces_mev_a': _MEV * _mean_absolute(forces),
         'mean_energy_error_mev_atom': _MEV * float(energy.mean()),
         'by_element': {
@@ -135,10 +142,34 @@ def errors(frames: Sequence[Atoms], *, predicted: Properties) -> dict[str, Any]:
             for element in sorted(set(symbols))
         },
         'by_pressure': {
-            name: _rms_errors(energy[chosen], forces[np.isin(owner, chosen)], stress[chosen])
+            name: {
+                **_rms_errors(energy[chosen], forces[np.isin(owner, chosen)], stress[chosen]),
+                'by_motion': _rms_of_motions(motions, np.isin(owner, chosen)),
+            }
             for name, chosen in _frames_by_pressure(frames).items()
         },
     }
+
+
+def _by_motion(
+    frames: Sequence[Atoms], errors_of_forces: FloatArray, counts: npt.NDArray[np.int64]
+) -> dict[str, FloatArray] | None:
+    """Part errors of forces by motions of molecules; None unless all frames are molecular."""
+    found: dict[str, list[FloatArray]] = {name: [] for name in MOTIONS}
+    for frame, own in zip(frames, np.split(errors_of_forces, np.cumsum(counts)[:-1]), strict=True):
+        molecules = find_molecules(frame)
+        if molecules is None or any(len(one.atoms) < 2 for one in molecules):
+            return None
+        parts = split_forces(own, molecules=molecules, masses=frame.get_masses())
+        for name, part in parts.items():
+            found[name].append(part)
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _rms_of_motions(motions: dict[str, FloatArray] | None, chosen: Any) -> dict[str, float] | None:
+    if motions is None:
+        return None
+    return {name: _MEV * _root_mean_square(part[chosen]) for name, part in motions.items()}
 
 
 def _rms_errors(energy: FloatArray, forces: FloatArray, stress: FloatArray) -> dict[str, Any]:

@@ -6,10 +6,14 @@ torch nor MACE; making a model or calculator loads both. See `potential_files` f
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiida_insbench.science.mace_models import (
     calculator,
     mace_from_potential,
     potential_from_mace,
+    set_isolated_atom_energies,
+    single_head,
 )
 from aiida_insbench.science.potential_files import (
     Potential,
@@ -26,6 +30,7 @@ __all__ = [
     'Potential',
     'PotentialMetadata',
     'TensorInfo',
+    'batched',
     'calculator',
     'check_weights',
     'mace_from_potential',
@@ -33,6 +38,20 @@ __all__ = [
     'potential_paths',
     'read_potential',
     'read_potential_metadata',
+    'set_isolated_atom_energies',
+    'single_head',
     'tensors_of_weights',
     'write_potential',
 ]
+
+
+def batched(potential: Potential, *, device: str, head: str = '') -> Any:
+    """Make an engine whose ``predict(frames)`` takes as many frames at once as memory holds.
+
+    Returns None for a flavour that has none: its frames go one by one through `calculator`.
+    """
+    if potential.metadata.flavour != 'mace':
+        return None
+    from aiida_insbench.science.mace_batches import BatchedPotential
+
+    return BatchedPotential(potential, device=device, head=head)

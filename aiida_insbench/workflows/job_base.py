@@ -9,8 +9,8 @@ from aiida.common import AttributeDict
 from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, process_handler, while_
 from aiida.orm import CalcJobNode, Node
 
-#: Exit codes of `InsbenchCalculation` after which the same inputs deserve another run.
-ENDED_FROM_OUTSIDE = (410, 411)
+#: Exit codes after which the same inputs deserve another run: walltime, told to end, killed.
+ENDED_FROM_OUTSIDE = (120, 410, 411)
 
 
 class JobBaseWorkChain(BaseRestartWorkChain):
@@ -45,7 +45,7 @@ class JobBaseWorkChain(BaseRestartWorkChain):
 
     @process_handler(priority=500)
     def handle_ended_from_outside(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """410, 411: the job was told to end or killed; run it again."""
+        """120, 410, 411: the job was told to end or killed; run it again."""
         if node.exit_status not in ENDED_FROM_OUTSIDE:
             return None
         self.report(f'{self.ctx.process_name}<{node.pk}> was ended from outside; running it again')
@@ -53,8 +53,8 @@ class JobBaseWorkChain(BaseRestartWorkChain):
 
     @process_handler(priority=100)
     def handle_unrecoverable(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """210, 310, 412: the same inputs would fail again; pass the message on."""
-        if node.exit_status not in (210, 310, 412):
+        """110, 210, 310, 412: the same inputs would fail again; pass the message on."""
+        if node.exit_status not in (110, 210, 310, 412):
             return None
         self.attach_finished(node)
         code = self.exit_codes.ERROR_STAGE_FAILED.format(message=node.exit_message)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from aiida.common.folders import SandboxFolder
-from aiida.orm import Data, Dict, Int, List, Str, StructureData, to_aiida_type
+from aiida.orm import Data, Dict, Int, List, RemoteData, Str, StructureData, to_aiida_type
 from ase.build import bulk
 from fake_nodes import (
     LEVEL,
@@ -15,6 +15,7 @@ from fake_nodes import (
     force_constants,
     potential,
     process,
+    retrieved,
     structure,
 )
 
@@ -180,9 +181,12 @@ class TestTrain:
         job, files = prepare(TrainCalculation, tmp_path, **self.inputs())
         assert files == ['trained.json', 'trained.safetensors', 'training_curve.json']
         assert set(job) == {
-            'schema', 'stage', 'dataset', 'validation', 'start', 'settings', 'provenance',
+            'schema', 'stage', 'dataset', 'validation', 'replay', 'start', 'resumed', 'settings',
+            'provenance',
         }  # fmt: skip
         assert job['start'] is None
+        assert job['replay'] is None
+        assert job['resumed'] is False
         assert job['provenance'] == {'dft_level': LEVEL}
         assert len(read_labelled(tmp_path / job['dataset'])) == 4
         assert len(read_labelled(tmp_path / job['validation'])) == 2
@@ -212,7 +216,31 @@ class TestTrain:
 
     def test_start_without_an_element_is_refused(self):
         message = refusal(TrainCalculation, **self.inputs(start=potential(elements=('H',))))
-        assert 'The start potential knows no Mg, which the dataset holds.' in message
+        assert 'The start potential knows no Mg, which `dataset` holds.' in message
+
+    def test_replay(self, tmp_path):
+        inputs = self.inputs(
+            start=potential(), replay=dataset(5, prefix='old'), settings=Dict({'e0s': 'estimated'})
+        )
+        job, _ = prepare(TrainCalculation, tmp_path, **inputs)
+        assert len(read_labelled(tmp_path / job['replay'])) == 5
+
+    def test_replay_without_start_is_refused(self):
+        message = refusal(TrainCalculation, **self.inputs(replay=dataset(2)))
+        assert 'no `start` potential to keep' in message
+
+    def test_checkpoint_of_an_ended_run(self, tmp_path):
+        parent = RemoteData(computer=code().computer, remote_path='/scratch/ended')
+        made = process(
+            TrainCalculation, {'code': code(), **self.inputs(parent_folder=parent.store())}
+        )
+        with SandboxFolder() as folder:
+            info = made.prepare_for_submission(folder)
+            with folder.open('job.json') as handle:
+                assert json.load(handle)['resumed'] is True
+        assert info.remote_copy_list == [
+            (code().computer.uuid, '/scratch/ended/checkpoints', 'checkpoints')
+        ]
 
 
 class TestEvaluate:
@@ -223,19 +251,36 @@ class TestEvaluate:
             dataset=dataset(2),
             potentials={'base': potential(), 'finetuned': potential(scale=2)},
         )
-        assert set(job) == {'schema', 'stage', 'dataset', 'potentials'}
+        assert set(job) == {'schema', 'stage', 'dataset', 'potentials', 'settings'}
         assert len(read_labelled(tmp_path / job['dataset'])) == 2
+        assert job['settings'] == {}
         read = {name: read_potential(tmp_path / path) for name, path in job['potentials'].items()}
         assert set(read) == {'base', 'finetuned'}
         assert read['base'].weights != read['finetuned'].weights
 
-    def test_pool_is_refused(self):
-        message = refusal(
+    def test_settings_and_finished_chunks(self, tmp_path):
+        _, files = prepare(
             EvaluateCalculation,
+            tmp_path,
             dataset=dataset(2, labelled=False),
             potentials={'base': potential()},
+            settings=Dict({'chunk': 1}),
         )
-        assert 'pool without labels' in message
+        assert files == ['predictions.npz', ('chunks/chunk_??????.npz', '.', 2)]
+        made = process(
+            EvaluateCalculation,
+            {
+                'code': code(),
+                'dataset': dataset(2),
+                'potentials': {'base': potential()},
+                'finished': retrieved({'chunk_000000.npz': b'what was done'}),
+            },
+        )
+        with SandboxFolder() as folder:
+            made.prepare_for_submission(folder)
+            chunks = folder.get_subfolder('chunks')
+            with chunks.open('chunk_000000.npz', 'rb') as handle:
+                assert handle.read() == b'what was done'
 
 
 class TestPhonons:

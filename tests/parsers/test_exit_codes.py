@@ -81,13 +81,29 @@ def test_message_with_braces_survives():
     assert "{'a': {0}}" in process.exit_message
 
 
-@pytest.mark.parametrize('calculation', [EvaluateCalculation, AnalyseCalculation])
-def test_tables(calculation):
-    outputs, process = parse(calculation, result({'potentials': {'base': {'rmse': 1.5}}}))
+@pytest.mark.parametrize(
+    ('calculation', 'files'),
+    [
+        (EvaluateCalculation, {'predictions.npz': npz(base__energy=np.arange(3.0))}),
+        (AnalyseCalculation, {}),
+    ],
+)
+def test_tables(calculation, files):
+    outputs, process = parse(
+        calculation, {**result({'potentials': {'base': {'rmse': 1.5}}}), **files}
+    )
+    if files:
+        assert outputs['predictions'].get_array('base__energy').tolist() == [0, 1, 2]
     assert process.is_finished_ok
     parameters = outputs['output_parameters'].get_dict()
     assert parameters['potentials'] == {'base': {'rmse': 1.5}}
     assert parameters['job'] == {'schema': 1, 'stage': 'any', **JOB}
+
+
+def test_chunks_of_an_evaluation_outlive_its_end():
+    outputs, process = parse(EvaluateCalculation, {'chunks/chunk_000000.npz': npz(a=np.arange(2))})
+    assert process.exit_status == 411
+    assert outputs['chunks'].base.repository.list_object_names() == ['chunk_000000.npz']
 
 
 def test_sample():
@@ -113,6 +129,35 @@ def test_train():
     assert outputs['potential'].get_weights() == weights
     assert outputs['training_curve']['loss'] == [2.0, 1.0]
     assert outputs['output_parameters']['epochs'] == 2
+
+
+@pytest.mark.parametrize(
+    ('kind', 'status'),
+    [
+        ('OutOfMemoryError', 414),
+        ('DivergedError', 415),
+        ('ZeroLossError', 416),
+        ('TrainingError', 412),
+    ],
+)
+def test_training_that_failed_keeps_its_curve(kind, status):
+    files = {
+        'error.json': {'type': kind, 'message': 'loss: nan', 'code': 11},
+        'training_curve.json': {'epoch': [0], 'loss': [2.0]},
+    }
+    outputs, process = parse(TrainCalculation, files)
+    assert process.exit_status == status
+    assert 'loss: nan' in process.exit_message
+    assert outputs['training_curve']['epoch'] == [0]
+
+
+@pytest.mark.parametrize('files', [{}, error(12)])
+@pytest.mark.parametrize('status', [110, 120])
+def test_scheduler_knows_why_a_job_ended(files, status):
+    outputs = {'retrieved': retrieved(files)}
+    node = job(TrainCalculation, status, message='the scheduler says so', outputs=outputs)
+    _, process = TrainParser.parse_from_node(node, store_provenance=False)
+    assert process.exit_status == status
 
 
 def pressure_files(label, *, seed=0, a=4.44):

@@ -14,6 +14,7 @@ from fake_nodes import (
     process,
     pseudo,
     pw_code,
+    retrieved,
     structure,
     workchain,
 )
@@ -82,6 +83,14 @@ class TestJobBase:
         code = self.after(made, status, message='The stage failed: no {volume}.')
         assert code.status == 420
         assert code.message == 'The stage failed beyond repair: The stage failed: no {volume}.'
+
+    def test_finished_chunks_are_handed_on(self, made):
+        chunks = retrieved({'chunk_000000.npz': b'some'})
+        ended = job(EvaluateCalculation, 411, outputs={'chunks': chunks})
+        made.ctx.children.append(ended)
+        made.ctx.iteration += 1
+        assert made.inspect_process().status == 0
+        assert made.ctx.inputs.finished.uuid == chunks.uuid
 
     def test_unknown_failure(self, made):
         assert self.after(made, 140).status == 402

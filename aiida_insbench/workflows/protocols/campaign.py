@@ -14,9 +14,7 @@ from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
 
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.pressure import check_pressures
-
-_SLOTS = 'INSBENCH_SLOTS'
-_QUEUE = 'INSBENCH_QUEUE'
+from aiida_insbench.workflows.protocols.options import job_metadata, pw_options, train_inputs
 
 
 class CampaignProtocol(ProtocolMixin):
@@ -138,12 +136,12 @@ class _Parts:
         )
 
     def job(self) -> dict[str, Any]:
-        return {'code': self.job_code, 'metadata': _job_metadata(1)}
+        return {'code': self.job_code, 'metadata': job_metadata(1)}
 
     def relax(self, pressures: Sequence[float], *, ranks: int = 1) -> dict[str, Any]:
         pw = {**self.pw, 'pw': {**self.pw['pw']}}
         if ranks > 1:
-            pw['pw']['metadata'] = {'options': _pw_options(ranks)}
+            pw['pw']['metadata'] = {'options': pw_options(ranks)}
             pw['pw']['parallelization'] = Dict({'npool': ranks})
         return {
             'pressures': List(list(pressures)),
@@ -178,17 +176,14 @@ class _Parts:
         }
 
     def training(self, name: str, threads: int) -> dict[str, Any]:
-        train = {
-            'code': self.job_code,
-            'settings': Dict({**self.inputs['training'], **self.inputs[name]}),
-            'metadata': _job_metadata(threads),
-        }
+        settings = {**self.inputs['training'], **self.inputs[name]}
+        train = train_inputs(self.job_code, settings, threads)
         return {'training': {'train': train}, 'seeds': List([self.seed])}
 
     def reference(self, pressures: Sequence[float]) -> dict[str, Any]:
         """The reference gives way to what the campaign waits for."""
         pw = {**self.pw, 'pw': {**self.pw['pw']}}
-        pw['pw']['metadata'] = {'options': _pw_options(1, background=True)}
+        pw['pw']['metadata'] = {'options': pw_options(1, background=True)}
         return {
             'relax': {**self.relax(pressures), 'pw_base': pw},
             'sample': {'sample': {**self.job(), 'settings': Dict(self.inputs['reference'])}},
@@ -223,26 +218,8 @@ def _pw_inputs(
             'code': code,
             'parameters': Dict(parameters),
             'pseudos': dict(pseudos),
-            'metadata': {'options': _pw_options(1)},
+            'metadata': {'options': pw_options(1)},
         },
-    }
-
-
-def _pw_options(ranks: int, *, background: bool = False) -> dict[str, Any]:
-    queue = {_QUEUE: 'background'} if background else {}
-    return {
-        'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': ranks},
-        'withmpi': ranks > 1,
-        'environment_variables': {'OMP_NUM_THREADS': '1', _SLOTS: str(ranks), **queue},
-    }
-
-
-def _job_metadata(threads: int) -> dict[str, Any]:
-    return {
-        'options': {
-            'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1},
-            'environment_variables': {'OMP_NUM_THREADS': str(threads), _SLOTS: str(threads)},
-        }
     }
 
 

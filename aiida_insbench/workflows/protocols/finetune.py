@@ -1,0 +1,95 @@
+"""Builder of a committee from a protocol, for `FinetuneWorkChain`."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from aiida.engine import ProcessBuilder
+from aiida.orm import AbstractCode, List
+from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
+
+from aiida_insbench.data.dataset import DatasetData
+from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.workflows.protocols.options import job_metadata, train_inputs
+
+
+class FinetuneProtocol(ProtocolMixin):
+    """`get_builder_from_protocol` and `get_builder_restart` of a committee."""
+
+    @classmethod
+    def get_protocol_filepath(cls) -> pathlib.Path:
+        """Path of the YAML file: a campaign trains by the same protocols."""
+        return pathlib.Path(__file__).with_name('campaign.yaml')
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        job_code: AbstractCode,
+        dataset: DatasetData,
+        validation: DatasetData,
+        *,
+        start: PotentialData | None = None,
+        replay: DatasetData | None = None,
+        held_out: DatasetData | None = None,
+        seeds: Sequence[int] = (1, 2, 3),
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        threads: int = 1,
+    ) -> ProcessBuilder:
+        """Fill a builder.
+
+        Parameters
+        ----------
+        job_code : AbstractCode
+            The program ``insbench-job``.
+        dataset, validation : DatasetData
+            Frames to learn from, and frames by which MACE chooses its best epoch.
+        start : PotentialData, optional
+            Potential to fine-tune; without it training starts from random weights.
+        replay : DatasetData, optional
+            Frames of what `start` was trained on.
+        held_out : DatasetData, optional
+            Frames that no training sees, for example those of one pressure.
+        seeds : sequence of int
+            One potential for each.
+        protocol : {'fast', 'balanced', 'stringent'}
+            How much effort.
+        overrides : dict, optional
+            Laid over the protocol: ``training`` and, from scratch, ``base_training``, with `start`,
+            ``fine_tuning``; keys as in ``docs/topics/training.md``.
+        threads : int
+            Threads of each training.
+
+        Returns
+        -------
+        ProcessBuilder
+            Ready to submit.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        own = inputs['base_training' if start is None else 'fine_tuning']
+        settings = {**inputs['training'], **own}
+        if start is not None:
+            settings.pop('model')  # that of the start potential is kept
+        if replay is not None:
+            settings['loss'] = 'universal'
+        builder = cls.get_builder()  # type: ignore[attr-defined]
+        train = {**train_inputs(job_code, settings, threads), 'dataset': dataset}
+        train['validation'] = validation
+        if start is not None:
+            train['start'] = start
+        if replay is not None:
+            train['replay'] = replay
+        builder.training = {'train': train}
+        builder.seeds = List(list(seeds))
+        builder.evaluate = {'evaluate': {'code': job_code, 'metadata': job_metadata(threads)}}
+        if held_out is not None:
+            builder.held_out = held_out
+        return builder
+
+    @classmethod
+    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
+        """Builder with the inputs of an earlier run; with caching on, nothing runs twice."""
+        builder: ProcessBuilder = node.get_builder_restart()
+        return builder
