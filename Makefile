@@ -22,6 +22,8 @@ folder := .demo
 PRESSURES ?=
 FRAMES ?=
 SEED ?=
+# Part of the benchmarks.
+SUITE ?=
 options := $(if $(PRESSURES),--pressures='$(PRESSURES)') $(if $(FRAMES),--frames='$(FRAMES)') \
     $(if $(SEED),--seed='$(SEED)')
 
@@ -44,6 +46,7 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'Options of the demo: PRESSURES=0,1,2 (GPa)  FRAMES=24,18 (two rounds)  SEED=1'
+	@echo 'Option of the benchmarks: SUITE=demo or potentials'
 	@echo 'Options of the installation: PYTHON=python3.11  TORCH_INDEX_URL=<index of CPU builds>'
 
 env: $(stamp) ## make .venv and install the package in it
@@ -157,7 +160,7 @@ test-full: env system lint ## lint, then all tests
 	@$(with_env) OMP_NUM_THREADS=1 python -m pytest
 
 bench: env system ## run the benchmarks and write benchmarks.json
-	@$(with_env) python tests/benchmarks/run.py
+	@$(with_env) python tests/benchmarks/run.py $(if $(SUITE),--suite $(SUITE))
 
 docs: $(docs_stamp) ## build the documentation in docs/_build/html
 	@$(bin)/python -m sphinx -q -W -b html docs docs/_build/html

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get('INSBENCH_SHARED_DATA', ROOT.parent / 'shared' / 'data'))
 PROGRAM = [sys.executable, '-m', 'aiida_insbench.cli']
 
 
@@ -23,8 +25,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--output', type=Path, default=ROOT / 'benchmarks.json')
     parser.add_argument('--folder', type=Path, help='Keep the demo here instead of removing it.')
+    parser.add_argument('--suite', choices=('all', 'demo', 'potentials'), default='all')
+    parser.add_argument('--data', type=Path, default=DATA, help='Folder of shared data.')
     options = parser.parse_args()
-    figures = demo_figures(options.folder)
+    figures = []
+    if options.suite in ('all', 'demo'):
+        figures += demo_figures(options.folder)
+    if options.suite in ('all', 'potentials'):
+        from potentials import potentials_figures
+
+        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
+            figures += potentials_figures(Path(name), options.data)
     write_figures(options.output, figures)
     for figure in figures:
         sys.stdout.write(f'{figure["name"]}: {figure["value"]} {figure["unit"]} '
