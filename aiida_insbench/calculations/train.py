@@ -25,6 +25,11 @@ def validate_labelled(value: DatasetData | None, _port: object = None) -> str | 
 def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str | None:
     if not inputs or 'dataset' not in inputs:
         return None
+    if 'start' in inputs and inputs['start'].flavour != 'mace':
+        return (
+            f'The start potential is of the flavour {inputs["start"].flavour!r}; only MACE '
+            'potentials can be trained here.'
+        )
     if 'start' not in inputs:
         return (
             'There is a `replay` but no `start` potential to keep.' if 'replay' in inputs else None
@@ -41,7 +46,7 @@ class TrainCalculation(InsbenchCalculation):
     """Run MACE's own training as a child process; bring back JSON and safetensors, no pickle."""
 
     STAGE = 'train'
-    CACHE_VERSION = 2
+    CACHE_VERSION = 3
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -103,10 +108,11 @@ class TrainCalculation(InsbenchCalculation):
         start = None
         if 'start' in self.inputs:
             start = write_potential(folder, self.inputs.start, 'start')
-        replay = None
+        replay, levels = None, {'dft_level': self.inputs.dataset.dft_level}
         if 'replay' in self.inputs:
             replay = 'replay.extxyz'
             write_text(folder, replay, self.inputs.replay.get_text())
+            levels['replay_dft_level'] = self.inputs.replay.dft_level
         return {
             'dataset': 'dataset.extxyz',
             'validation': 'validation.extxyz',
@@ -114,7 +120,7 @@ class TrainCalculation(InsbenchCalculation):
             'start': start,
             'resumed': 'parent_folder' in self.inputs,
             'settings': {**self.inputs.settings.get_dict(), 'seed': self.inputs.seed.value},
-            'provenance': {'dft_level': self.inputs.dataset.dft_level},
+            'provenance': levels,
         }
 
     def files_to_retrieve(self) -> list[Any]:

@@ -6,11 +6,15 @@ import io
 from typing import Any
 
 from aiida.common.exceptions import ValidationError
-from aiida.orm import Data
+from aiida.orm import Data, QueryBuilder
 from aiida.orm.pydantic import OrmMetadataField
 
 from aiida_insbench.science.errors import PotentialError
-from aiida_insbench.science.potential_files import check_weights, read_potential_metadata
+from aiida_insbench.science.potential_files import (
+    Potential,
+    check_weights,
+    read_potential_metadata,
+)
 
 
 class PotentialData(Data):
@@ -86,6 +90,23 @@ class PotentialData(Data):
             raise ValidationError(str(exc)) from exc
         return True
 
+    @classmethod
+    def from_potential(cls, potential: Potential) -> PotentialData:
+        """Make a node, not yet stored, of a potential read from files."""
+        return cls(metadata_text=potential.metadata.to_json(), weights=potential.weights)
+
+    def get_potential(self) -> Potential:
+        """Read the potential as science and jobs take it."""
+        return Potential(read_potential_metadata(self.get_metadata_text()), self.get_weights())
+
+    def same_in_store(self) -> PotentialData | None:
+        """Find a stored node with the same two files."""
+        query = QueryBuilder().append(PotentialData, filters={'attributes.sha256': self.sha256})
+        text = self.get_metadata_text()
+        return next(
+            (node for node in query.all(flat=True) if node.get_metadata_text() == text), None
+        )
+
     def get_metadata_text(self) -> str:
         """Text of the JSON file."""
         return str(self.base.repository.get_object_content(self.METADATA, mode='r'))
@@ -96,7 +117,7 @@ class PotentialData(Data):
 
     @property
     def flavour(self) -> str:
-        """Family of potentials, ``mace``."""
+        """Family of potentials: ``mace``, or ``ase`` for calculators of other packages."""
         return str(self.base.attributes.get('flavour'))
 
     @property
@@ -131,5 +152,11 @@ class PotentialData(Data):
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """DFT level, licence, source."""
+        """DFT level, licence, source, training."""
         return dict(self.base.attributes.get('provenance'))
+
+    @property
+    def dft_level(self) -> dict[str, Any]:
+        """Level of theory it learnt; empty where that is not on record."""
+        level = self.provenance.get('dft_level')
+        return dict(level) if isinstance(level, dict) else {}

@@ -34,6 +34,7 @@ from aiida_insbench.jobs.training_frames import (
     read_training_frames,
     write_training_frames,
 )
+from aiida_insbench.jobs.training_provenance import training_provenance
 from aiida_insbench.jobs.training_settings import TrainingSettings, read_training_settings
 from aiida_insbench.science.errors import (
     InterruptedJobError,
@@ -78,7 +79,7 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
         stage); ``final`` (``loss`` and errors on the validation frames); ``train`` (errors on the
         training frames); ``replay`` (errors on the watched replay frames, or null); ``sha256`` of
         the weights; ``e0s`` (eV); ``heads``; ``n_train``; ``n_validation``; ``n_replay``;
-        ``curve``.
+        ``curve``; ``warnings`` (levels of theory that differ).
 
     Raises
     ------
@@ -92,9 +93,12 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     frames = read_training_frames(job, folder)
     start = _read_start(job, folder, frames)
     settings = _read_settings(job, frames, start)
-    provenance = job.get('provenance') or {}
-    if not isinstance(provenance, dict):
+    given = job.get('provenance') or {}
+    if not isinstance(given, dict):
         raise JobFileError('`provenance` must be a dictionary.')
+    provenance, warnings = training_provenance(given, settings.strategy, start)
+    for warning in warnings:
+        progress.report(warning)
     work = folder / _WORK
     for path in (*potential_paths(folder / NAME), folder / CURVE_FILE):
         path.unlink(missing_ok=True)
@@ -113,6 +117,7 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
         if finished or settings.values['resume'] == 'never':
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return result | {
+        'warnings': warnings,
         'strategy': settings.strategy,
         'n_train': len(frames.train),
         'n_validation': len(frames.validation),
@@ -186,7 +191,7 @@ def _prepare(
         'resumed': resumed,
         'resume_rate_factor': settings.values['resume_rate_factor'],
         'batch_size': settings.values['batch_size'],
-        'provenance': {**provenance, 'training': {'strategy': settings.strategy}},
+        'provenance': provenance,
         'parent': os.getpid(),
         'quick': _QUICK,
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiida_insbench.report.numbers import flattened, joined, pressure
+from aiida_insbench.report.numbers import joined, pressure
+from aiida_insbench.science.dft_levels import functional_of
 
 
 def limits(data: Mapping[str, Any]) -> list[str]:
@@ -45,10 +46,7 @@ def _reference_limits(data: Mapping[str, Any]) -> list[str]:
 
 
 def _functional_limit(data: Mapping[str, Any]) -> list[str]:
-    level = dict(flattened((data.get('provenance') or {}).get('dft_level') or {}))
-    functional = next(
-        (value for key, value in level.items() if key.split('.')[-1] in ('functional', 'xc')), ''
-    )
+    functional = functional_of((data.get('provenance') or {}).get('dft_level') or {})
     held = f'{functional} DFT has it' if functional else 'the DFT has it'
     return [
         f'Right means as {held}: a potential can be true to DFT where DFT is not true to nature.'

@@ -8,7 +8,6 @@ forces of both: what is stored is known to come back. Energies eV, forces eV/Å,
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
 import warnings
 from collections.abc import Iterator, Mapping
@@ -19,14 +18,15 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 
-from aiida_insbench.science.errors import ComputationError, PotentialError, format_error
+from aiida_insbench.science.checked_calculators import checked
+from aiida_insbench.science.errors import PotentialError, format_error
 from aiida_insbench.science.potential_files import (
     MODEL_CLASSES,
     Potential,
     PotentialMetadata,
+    metadata_with_weights,
 )
 from aiida_insbench.science.potential_hyperparameters import GATES, check_hyperparameters
-from aiida_insbench.science.weights_header import tensors_of_weights
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -94,15 +94,7 @@ def potential_from_mace(model: Any, *, provenance: Mapping[str, Any]) -> Potenti
     _copy_weights(model, rebuilt)
     _check_same(model, rebuilt, tolerance=SAME[described['dtype']])
     weights = _to_bytes(rebuilt)
-    return Potential(
-        PotentialMetadata(
-            **described,
-            weights_sha256=hashlib.sha256(weights).hexdigest(),
-            weights_size=len(weights),
-            tensors=tensors_of_weights(weights),
-        ),
-        weights,
-    )
+    return Potential(metadata_with_weights(described, weights), weights)
 
 
 def mace_from_potential(potential: Potential, *, device: str = 'cpu', dtype: str = '') -> Any:
@@ -128,6 +120,10 @@ def mace_from_potential(potential: Potential, *, device: str = 'cpu', dtype: str
         If a tensor is missing, too many or of another shape than the hyperparameters want, or
         elements, cutoff or isolated-atom energies differ between metadata and weights.
     """
+    if potential.metadata.flavour != 'mace':
+        raise PotentialError(
+            f'The potential is of the flavour {potential.metadata.flavour!r}: it is no MACE model.'
+        )
     safetensors = importlib.import_module('safetensors.torch')
     described = {
         name: getattr(potential.metadata, name) for name in PotentialMetadata.__dataclass_fields__
@@ -179,7 +175,7 @@ def set_isolated_atom_energies(model: Any, e0s: Mapping[str, float]) -> None:
     held.copy_(held.new_tensor(energies).expand_as(held))
 
 
-def calculator(
+def mace_calculator(
     potential: Potential, *, device: str = 'cpu', dtype: str = 'float64', head: str = ''
 ) -> Calculator:
     """Make an ASE calculator: energy (eV), forces (eV/Å), stress (eV/Å³, ASE's sign and order).
@@ -209,24 +205,12 @@ def calculator(
     heads = potential.metadata.heads
     if head not in heads and (head or len(heads) > 1):
         raise PotentialError(f'The potential has the heads {", ".join(heads)}; choose one.')
-    base = mace_parts()['calculator']
-
-    class PotentialCalculator(base):  # type: ignore[misc, valid-type]
-        """MACE's calculator, with elements and results checked."""
-
-        def calculate(self, atoms: Atoms | None = None, *args: Any, **kwargs: Any) -> None:
-            """Compute energy, forces and stress."""
-            if atoms is not None:
-                potential.metadata.check_elements(atoms.get_chemical_symbols())
-            super().calculate(atoms, *args, **kwargs)
-            for name in ('energy', 'forces', 'stress'):
-                if not np.isfinite(self.results.get(name, 0.0)).all():
-                    raise ComputationError(f'The potential gives a {name} that is not finite.')
-
     model = mace_from_potential(potential, device=device, dtype=dtype)
-    return PotentialCalculator(
+    base = checked(mace_parts()['calculator'], potential.metadata)
+    engine: Calculator = base(
         models=[model], device=device, default_dtype=dtype, head=head or heads[0]
     )
+    return engine
 
 
 def mace_parts() -> dict[str, Any]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ase.data import atomic_numbers
 
+from aiida_insbench.science.ase_calculators import CALCULATORS, check_arguments
 from aiida_insbench.science.errors import PotentialError, format_error
 from aiida_insbench.science.potential_hyperparameters import check_hyperparameters
 from aiida_insbench.science.weights_header import (
@@ -28,7 +29,6 @@ from aiida_insbench.science.weights_header import (
 
 FORMAT = 'insbench-potential'
 FORMAT_VERSION = 1
-FLAVOURS = ('mace',)
 MODEL_CLASSES = ('ScaleShiftMACE',)
 DTYPES = ('float32', 'float64')
 _FETCH_AGAIN = 'Fetch or export the potential again; never edit its files by hand.'
@@ -41,11 +41,11 @@ class PotentialMetadata:
     Attributes
     ----------
     flavour : str
-        The family of potentials: ``mace``.
+        The family of potentials: ``mace``, or ``ase`` for calculators of other packages.
     model_class : str
-        One of `MODEL_CLASSES`.
+        One of `MODEL_CLASSES`, or one of `aiida_insbench.science.ase_calculators.CALCULATORS`.
     hyperparameters : dict
-        As `check_hyperparameters` wants them.
+        As `check_hyperparameters` wants them, or arguments of the calculator.
     elements : tuple of str
         Symbols in the order the model counts them (rising atomic number).
     cutoff : float
@@ -53,7 +53,7 @@ class PotentialMetadata:
     heads : tuple of str
         Names of the model's outputs, one for each level of theory it was trained on.
     isolated_atom_energies : dict
-        Head to element to energy in eV.
+        Head to element to energy in eV; empty where they are not known.
     dtype : str
         ``float64`` or ``float32``.
     weights_sha256 : str
@@ -169,10 +169,12 @@ def read_potential_metadata(text: str, *, name: str = 'potential') -> PotentialM
         odd = ', '.join(sorted(set(data) ^ expected))
         raise PotentialError(f'{name}: entries missing or too many: {odd}. {_FETCH_AGAIN}')
     try:
+        flavour = _FLAVOURS[_one_of(data['flavour'], _FLAVOURS, 'flavour')]
+        model_class = _one_of(data['model_class'], flavour.model_classes, 'model_class')
         metadata = PotentialMetadata(
-            flavour=_one_of(data['flavour'], FLAVOURS, 'flavour'),
-            model_class=_one_of(data['model_class'], MODEL_CLASSES, 'model_class'),
-            hyperparameters=check_hyperparameters(data['hyperparameters']),
+            flavour=data['flavour'],
+            model_class=model_class,
+            hyperparameters=flavour.check(model_class, data['hyperparameters']),
             elements=tuple(_one_of(e, atomic_numbers, 'elements') for e in data['elements']),
             cutoff=_positive(data['cutoff'], 'cutoff'),
             heads=tuple(str(head) for head in data['heads']),
@@ -238,6 +240,30 @@ def check_weights(metadata: PotentialMetadata, weights: bytes) -> None:
             )
 
 
+def metadata_with_weights(described: Mapping[str, Any], weights: bytes) -> PotentialMetadata:
+    """Complete metadata by size, SHA-256 and tensors of the weights."""
+    return PotentialMetadata(
+        **described,
+        weights_sha256=hashlib.sha256(weights).hexdigest(),
+        weights_size=len(weights),
+        tensors=tensors_of_weights(weights),
+    )
+
+
+@dataclass(frozen=True)
+class _Flavour:
+    """What the JSON of one family of potentials may say."""
+
+    model_classes: tuple[str, ...]
+    check: Callable[[str, object], dict[str, Any]]
+
+
+_FLAVOURS = {
+    'mace': _Flavour(MODEL_CLASSES, lambda _name, given: check_hyperparameters(given)),
+    'ase': _Flavour(tuple(CALCULATORS), check_arguments),
+}
+
+
 def _load_json(text: str, name: str) -> dict[str, Any]:
     def refuse(word: str) -> float:
         raise ValueError(f'{word} is not a number')
@@ -253,11 +279,14 @@ def _load_json(text: str, name: str) -> dict[str, Any]:
 
 def _check_energies(metadata: PotentialMetadata) -> None:
     energies = metadata.isolated_atom_energies
+    known = bool(energies) or metadata.flavour == 'mace'
     if not metadata.elements or list(metadata.elements) != sorted(
         set(metadata.elements), key=lambda symbol: atomic_numbers[symbol]
     ):
         raise PotentialError('`elements` must rise in atomic number, each once.')
-    if set(energies) != set(metadata.heads) or len(set(metadata.heads)) != len(metadata.heads):
+    if len(set(metadata.heads)) != len(metadata.heads) or (
+        known and set(energies) != set(metadata.heads)
+    ):
         raise PotentialError('`isolated_atom_energies` must have each of the heads.')
     for head, values in energies.items():
         if set(values) != set(metadata.elements):

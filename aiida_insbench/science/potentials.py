@@ -6,10 +6,11 @@ torch nor MACE; making a model or calculator loads both. See `potential_files` f
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from aiida_insbench.science.ase_calculators import ase_calculator, potential_from_ase
 from aiida_insbench.science.mace_models import (
-    calculator,
+    mace_calculator,
     mace_from_potential,
     potential_from_mace,
     set_isolated_atom_energies,
@@ -26,6 +27,9 @@ from aiida_insbench.science.potential_files import (
 )
 from aiida_insbench.science.weights_header import TensorInfo, tensors_of_weights
 
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
 __all__ = [
     'Potential',
     'PotentialMetadata',
@@ -34,6 +38,7 @@ __all__ = [
     'calculator',
     'check_weights',
     'mace_from_potential',
+    'potential_from_ase',
     'potential_from_mace',
     'potential_paths',
     'read_potential',
@@ -43,6 +48,39 @@ __all__ = [
     'tensors_of_weights',
     'write_potential',
 ]
+
+
+def calculator(
+    potential: Potential, *, device: str = 'cpu', dtype: str = 'float64', head: str = ''
+) -> Calculator:
+    """Make an ASE calculator: energy (eV), forces (eV/Å), stress (eV/Å³, ASE's sign and order).
+
+    Parameters
+    ----------
+    potential : Potential
+        As read by `read_potential`, of any flavour.
+    device : str
+        As torch names it.
+    dtype : str
+        Precision of the computation, where the flavour leaves a choice; phonons and relaxations
+        want ``float64``.
+    head : str
+        Which output of a model that has several.
+
+    Returns
+    -------
+    Calculator
+        Raises `PotentialError` on an element the potential does not know and `ComputationError`
+        on results that are not finite.
+
+    Raises
+    ------
+    PotentialError
+        If the potential cannot be turned into one; see `mace_calculator` and `ase_calculator`.
+    """
+    if potential.metadata.flavour == 'ase':
+        return ase_calculator(potential, device=device, head=head)
+    return mace_calculator(potential, device=device, dtype=dtype, head=head)
 
 
 def batched(potential: Potential, *, device: str, head: str = '') -> Any:

@@ -79,9 +79,11 @@ def collect_labels(pool: DatasetData, parameters: Dict, **nodes: Any) -> Dataset
                     results=nodes['results'][identity],
                 )
             )
+    results = next(iter(nodes['results'].values())).get_dict() if nodes['results'] else {}
     level = {
         'code': 'Quantum ESPRESSO pw.x',
-        'version': next(iter(nodes['results'].values())).get_dict().get('creator_version', ''),
+        'version': results.get('creator_version', ''),
+        'functional': results.get('dft_exchange_correlation', ''),
         'parameters': parameters.get_dict(),
         'pseudopotentials': {
             element: {'filename': pseudo.filename, 'md5': pseudo.md5}

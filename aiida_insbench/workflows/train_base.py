@@ -11,6 +11,7 @@ from aiida.orm import Bool, CalcJobNode, Dict
 from aiida_insbench.calculations.train import TrainCalculation
 from aiida_insbench.jobs.mace_arguments import CHECKPOINTS
 from aiida_insbench.jobs.training_settings import training_default
+from aiida_insbench.science.dft_levels import compare_levels
 from aiida_insbench.workflows.job_base import JobBaseWorkChain
 
 #: Exit codes of AiiDA itself: memory and walltime by the scheduler, a monitor.
@@ -40,6 +41,18 @@ class TrainBaseWorkChain(JobBaseWorkChain):
             default=lambda: Bool(False),
             help='Whether a training that runs out of memory may go on in single precision.',
         )
+
+    def setup(self) -> None:
+        """Take the inputs; say where the start potential learnt another level of theory."""
+        super().setup()
+        start, dataset = self.ctx.inputs.get('start'), self.ctx.inputs.dataset
+        if start is None:
+            return
+        warning = compare_levels(
+            start.dft_level, dataset.dft_level, names=('the start potential', 'the dataset')
+        )
+        if warning:
+            self.report(f'WARNING: {warning}')
 
     @process_handler(priority=700)
     def handle_checkpoint(self, node: CalcJobNode) -> ProcessHandlerReport | None:
