@@ -26,39 +26,13 @@ from aiida_pseudo.data.pseudo import UpfData
 from ase import Atoms
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
+from small_mace import HYPERPARAMETERS
 
 from aiida_insbench.data import DatasetData, PotentialData
 from aiida_insbench.science.potentials import PotentialMetadata, tensors_of_weights
 
 LEVEL = {'code': 'Quantum ESPRESSO pw.x', 'version': '6.7', 'parameters': {}}
 JOB = {'versions': {'numpy': '2.0'}, 'seconds': 1.5}
-_HYPERPARAMETERS = {
-    'num_bessel': 4,
-    'num_polynomial_cutoff': 5,
-    'max_ell': 1,
-    'interaction_cls': 'RealAgnosticResidualInteractionBlock',
-    'interaction_cls_first': 'RealAgnosticInteractionBlock',
-    'num_interactions': 2,
-    'hidden_irreps': '4x0e',
-    'edge_irreps': None,
-    'MLP_irreps': '4x0e',
-    'gate': 'silu',
-    'use_reduced_cg': False,
-    'use_so3': False,
-    'use_edge_irreps_first': False,
-    'use_agnostic_product': False,
-    'use_last_readout_only': False,
-    'readout_cls': 'NonLinearReadoutBlock',
-    'avg_num_neighbors': 12.3,
-    'correlation': 2,
-    'radial_type': 'bessel',
-    'apply_cutoff': True,
-    'radial_MLP': [8, 8],
-    'pair_repulsion': False,
-    'distance_transform': None,
-    'atomic_inter_scale': [0.7],
-    'atomic_inter_shift': [0.1],
-}
 
 
 def crystal(*, a=4.44):
@@ -112,7 +86,7 @@ def potential_files(*, elements=('H', 'Mg'), scale=1.0, **changes):
     entries = {
         'flavour': 'mace',
         'model_class': 'ScaleShiftMACE',
-        'hyperparameters': _HYPERPARAMETERS,
+        'hyperparameters': HYPERPARAMETERS,
         'elements': elements,
         'cutoff': 3.5,
         'heads': ('Default',),

@@ -36,6 +36,7 @@ from aiida_insbench.jobs.training_frames import (
 )
 from aiida_insbench.jobs.training_provenance import training_provenance
 from aiida_insbench.jobs.training_settings import TrainingSettings, read_training_settings
+from aiida_insbench.science.devices import check_device
 from aiida_insbench.science.errors import (
     InterruptedJobError,
     JobFileError,
@@ -83,8 +84,8 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
 
     Raises
     ------
-    DatasetError, JobFileError, PotentialError
-        If frames, settings or start potential are wrong; nothing was started.
+    DatasetError, JobFileError, PotentialError, InputError
+        If frames, settings, start potential or device are wrong; nothing was started.
     DivergedError, ZeroLossError, OutOfMemoryError, TrainingError
         If MACE fails; the message ends with its last words.
     InterruptedJobError
@@ -150,6 +151,8 @@ def _read_settings(
     )
     if settings.values['batch_size'] > len(frames.train):
         raise JobFileError(f'`settings.batch_size` is larger than the {len(frames.train)} frames.')
+    device = check_device(settings.values['device'])
+    settings = dataclasses.replace(settings, values={**settings.values, 'device': device})
     if settings.e0s != 'isolated_atoms':
         return settings
     lacking = sorted(set(frames.elements) - set(frames.isolated_atoms))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiida_insbench.jobs.settings import read_settings
+from aiida_insbench.science.devices import DEVICES
 from aiida_insbench.science.errors import JobFileError, format_error
 from aiida_insbench.science.potential_files import PotentialMetadata
 
@@ -62,7 +63,7 @@ _CHOICES = {
     'dtype': ('float32', 'float64'),
     'loss': ('stress', 'huber', 'universal'),
     'scheduler': ('ExponentialLR', 'ReduceLROnPlateau'),
-    'device': ('cpu', 'cuda'),
+    'device': DEVICES,
     'resume': ('never', 'checkpoint'),
 }
 _RANGES = {

@@ -31,6 +31,7 @@ FORMAT = 'insbench-potential'
 FORMAT_VERSION = 1
 MODEL_CLASSES = ('ScaleShiftMACE',)
 DTYPES = ('float32', 'float64')
+_ELEMENTS_NAMED = 12
 _FETCH_AGAIN = 'Fetch or export the potential again; never edit its files by hand.'
 
 
@@ -94,10 +95,13 @@ class PotentialMetadata:
         """Raise `PotentialError` naming the elements of `symbols` the potential does not know."""
         lacking = sorted({str(symbol) for symbol in symbols} - set(self.elements))  # type: ignore[attr-defined]
         if lacking:
+            known = f'{", ".join(self.elements)} only'
+            if len(self.elements) > _ELEMENTS_NAMED:
+                known = f'{len(self.elements)} elements, not these'
             raise PotentialError(
                 format_error(
                     f'`{name}` holds {", ".join(lacking)}.',
-                    reason=f'The potential knows {", ".join(self.elements)} only.',
+                    reason=f'The potential knows {known}.',
                     fix='Choose another potential, or train one on these elements.',
                 )
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiida_insbench.science.ase_calculators import ase_calculator, potential_from_ase
+from aiida_insbench.science.devices import check_device
 from aiida_insbench.science.mace_models import (
     mace_calculator,
     mace_from_potential,
@@ -60,7 +61,7 @@ def calculator(
     potential : Potential
         As read by `read_potential`, of any flavour.
     device : str
-        As torch names it.
+        ``cpu``, ``cuda`` or ``auto``.
     dtype : str
         Precision of the computation, where the flavour leaves a choice; phonons and relaxations
         want ``float64``.
@@ -75,9 +76,12 @@ def calculator(
 
     Raises
     ------
+    InputError
+        If there is no such device.
     PotentialError
         If the potential cannot be turned into one; see `mace_calculator` and `ase_calculator`.
     """
+    device = check_device(device)
     if potential.metadata.flavour == 'ase':
         return ase_calculator(potential, device=device, head=head)
     return mace_calculator(potential, device=device, dtype=dtype, head=head)
