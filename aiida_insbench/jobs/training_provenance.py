@@ -35,13 +35,12 @@ def training_provenance(
     if start is None:
         return {**kept, 'training': training}, []
     origin = start.metadata.provenance
-    level = origin.get('dft_level')
-    level = level if isinstance(level, dict) else {}
+    level = _level(origin.get('dft_level'))
     levels = {'the dataset': given.get('dft_level')}
     if 'replay_dft_level' in given:
         levels['the replay'] = given['replay_dft_level']
     warnings = [
-        compare_levels(level, other or {}, names=('the start potential', name))
+        compare_levels(level, _level(other), names=('the start potential', name))
         for name, other in levels.items()
     ]
     found = [warning for warning in warnings if warning]
@@ -55,3 +54,7 @@ def training_provenance(
     }
     licence = {'licence': origin['licence']} if 'licence' in origin else {}
     return {**licence, **kept, 'training': training}, found
+
+
+def _level(given: object) -> dict[str, Any]:
+    return given if isinstance(given, dict) else {}

@@ -43,7 +43,7 @@ _DEFAULTS: dict[str, Any] = {
     'resume_rate_factor': 1.0,
 }
 _MODEL_DEFAULTS: dict[str, Any] = {
-    'r_max': 4.5,
+    'r_max': 5.0,
     'num_channels': 32,
     'max_L': 0,
     'max_ell': 2,

@@ -16,7 +16,7 @@ from aiida_insbench.workflows.campaign import CampaignWorkChain
 
 PROTOCOLS = {
     # k mesh of MgH2, its phonon supercell, channels of the model
-    'fast': ([4, 4, 6], [2, 2, 3], 32),
+    'fast': ([4, 4, 6], [3, 3, 4], 32),
     'balanced': ([6, 6, 9], [3, 3, 5], 64),
     'stringent': ([10, 10, 15], [4, 4, 6], 128),
 }
