@@ -34,7 +34,17 @@ STAGES = ('sample', 'train', 'evaluate', 'phonons', 'ins', 'analyse')
 RESULT_FILE = 'result.json'
 ERROR_FILE = 'error.json'
 EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_FAULT = 10, 11, 12, 13
-_RECORDED = ('aiida-insbench', 'mace-torch', 'torch', 'phonopy', 'euphonic', 'ase', 'numpy')
+_RECORDED = (
+    'aiida-insbench',
+    'mace-torch',
+    'chgnet',
+    'sevenn',
+    'torch',
+    'phonopy',
+    'euphonic',
+    'ase',
+    'numpy',
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
