@@ -1,7 +1,8 @@
-"""Bands of spectra followed by position from one pressure to the next.
+"""Bands of spectra followed by position and height from one pressure to the next.
 
 Positions in cm⁻¹. This is what an eye does with printed spectra; it knows no eigenvectors, so a
-chain is given up where the next band is farther away than `REACH`.
+chain is given up where the next band is farther away than `REACH`. Where several bands are near,
+the one of like height is the same band.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 #: A band is not followed farther than this from one pressure to the next, cm⁻¹.
-REACH = 45.0
+REACH = 60.0
+#: A band e times as high counts as this much farther away, cm⁻¹.
+HEIGHT = 40.0
 #: Shifts smaller than this are called flat, cm⁻¹ (spectra have 1 cm⁻¹ bins).
 FLAT = 2.0
 
@@ -73,21 +77,27 @@ def band_chains(spectra: Sequence[Mapping[str, Any]], *, count: int = 6) -> list
     if not spectra:
         return []
     start = sorted(spectra[0].get('bands') or [], key=lambda one: -one['height'])[:count]
-    chains: list[list[float] | None] = [[band['position']] for band in start]
+    chains: list[list[Mapping[str, float]] | None] = [[band] for band in start]
     for spectrum in spectra[1:]:
-        _extend(chains, [band['position'] for band in spectrum.get('bands') or []])
+        _extend(chains, spectrum.get('bands') or [])
     return [
-        BandChain(tuple(chain), band['height'])
-        for chain, band in zip(chains, start, strict=True)
+        BandChain(tuple(band['position'] for band in chain), chain[0]['height'])
+        for chain in chains
         if chain is not None
     ]
 
 
-def _extend(chains: list[list[float] | None], positions: Sequence[float]) -> None:
+def _extend(
+    chains: list[list[Mapping[str, float]] | None], bands: Sequence[Mapping[str, float]]
+) -> None:
     alive = [index for index, chain in enumerate(chains) if chain is not None]
-    ends = np.array([chains[index][-1] for index in alive])  # type: ignore[index]
-    distance = np.abs(np.subtract.outer(ends, np.array(positions)))
-    rows, columns = linear_sum_assignment(np.minimum(distance, 10 * REACH))
+    ends = [chains[index][-1] for index in alive]  # type: ignore[index]
+    distance = np.abs(np.subtract.outer(_column(ends, 'position'), _column(bands, 'position')))
+    unlike = np.abs(
+        np.subtract.outer(np.log(_column(ends, 'height')), np.log(_column(bands, 'height')))
+    )
+    cost = np.where(distance > REACH, 100 * REACH, distance + HEIGHT * unlike)
+    rows, columns = linear_sum_assignment(cost)
     taken = dict(zip(rows.tolist(), columns.tolist(), strict=True))
     for row, index in enumerate(alive):
         column = taken.get(row)
@@ -95,4 +105,8 @@ def _extend(chains: list[list[float] | None], positions: Sequence[float]) -> Non
         if column is None or distance[row, column] > REACH or chain is None:
             chains[index] = None
         else:
-            chain.append(positions[column])
+            chain.append(bands[column])
+
+
+def _column(bands: Sequence[Mapping[str, float]], name: str) -> npt.NDArray[np.float64]:
+    return np.array([band[name] for band in bands], dtype=float)

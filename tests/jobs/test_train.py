@@ -25,6 +25,7 @@ from aiida_insbench.jobs.training_settings import read_training_settings
 from aiida_insbench.science.errors import (
     DatasetError,
     DivergedError,
+    InputError,
     InsbenchError,
     InterruptedJobError,
     JobFileError,
@@ -263,6 +264,13 @@ def test_element_of_validation_only_is_refused(tmp_path):
 
 def test_batch_larger_than_the_dataset_is_refused(tmp_path):
     refused(tmp_path, JobFileError, 'batch_size', batch_size=7)
+
+
+def test_gpu_that_is_not_there_is_refused(tmp_path):
+    torch = pytest.importorskip('torch')
+    if torch.cuda.is_available():
+        pytest.skip('there is a GPU')
+    refused(tmp_path, InputError, 'torch finds no GPU', device='cuda')
 
 
 def test_missing_files_are_named(tmp_path):
@@ -505,6 +513,13 @@ def test_fine_tuning_starts_where_the_start_ended(scratch, tmp_path):
         before['final']['rmse_forces_mev_a'], rel=1e-6
     )
     assert still['e0s'] == before['e0s']
+    assert 'not on record' in still['warnings'][0]
+    assert (
+        still['warnings']
+        == read_potential(tmp_path / 'still' / 'trained').metadata.provenance['training'][
+            'warnings'
+        ]
+    )
     tuned = run(tmp_path / 'tuned', learning_rate=0.01, max_epochs=8, **options)
     assert tuned['sha256'] != before['sha256']
     assert tuned['final']['loss'] < 0.9 * before['final']['loss']

@@ -317,6 +317,17 @@ def test_bands_are_followed_by_position(data):
     assert found[1089.0, 1114.0, 1136.0] == 'blue'
 
 
+def test_of_two_near_bands_the_one_of_like_height_is_the_same():
+    spectra = [
+        {'pressure': 0.0, 'bands': [{'position': 470, 'height': 0.38}]},
+        {
+            'pressure': 1.0,
+            'bands': [{'position': 460, 'height': 0.40}, {'position': 477, 'height': 0.23}],
+        },
+    ]
+    assert band_chains(spectra)[0].positions == (470, 460)
+
+
 def test_a_band_that_jumps_is_given_up():
     spectra = [
         {

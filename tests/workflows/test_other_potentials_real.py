@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import Dict, InstalledCode, List, StructureData
+from aiida.orm import Dict, List, StructureData
 from ase.build import bulk
 
-from aiida_insbench.cli.site import find_job_program, prepare_computer
 from aiida_insbench.data import DatasetData, PotentialData
 from aiida_insbench.science.potentials import calculator, potential_from_ase
 from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain
@@ -20,17 +19,6 @@ pytest.importorskip('chgnet')
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings('ignore')]
 
 MGO = bulk('MgO', 'rocksalt', a=4.21)
-
-
-@pytest.fixture(scope='module')
-def job_code(tmp_path_factory):
-    computer = prepare_computer(tmp_path_factory.mktemp('work'), label='chgnet', slots=2)
-    return InstalledCode(
-        label='insbench-job-chgnet',
-        computer=computer,
-        filepath_executable=find_job_program(),
-        default_calc_job_plugin='insbench.phonons',
-    ).store()
 
 
 @pytest.fixture(scope='module')

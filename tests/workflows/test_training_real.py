@@ -14,7 +14,6 @@ from aiida.orm import Dict, Int, QueryBuilder
 from pair_frames import labelled
 
 from aiida_insbench.calculations.train import TrainCalculation
-from aiida_insbench.cli.site import find_job_program, prepare_computer
 from aiida_insbench.data import DatasetData
 from aiida_insbench.workflows.finetune import FinetuneWorkChain
 from aiida_insbench.workflows.protocols.options import job_metadata
@@ -35,19 +34,6 @@ MODEL = {
     'num_interactions': 2,
 }
 SETTINGS = {'max_epochs': 6, 'learning_rate': 0.02, 'model': MODEL}
-
-
-@pytest.fixture(scope='module')
-def job_code(tmp_path_factory):
-    from aiida.orm import InstalledCode
-
-    computer = prepare_computer(tmp_path_factory.mktemp('work'), label='training', slots=2)
-    return InstalledCode(
-        label='insbench-job-training',
-        computer=computer,
-        filepath_executable=find_job_program(),
-        default_calc_job_plugin='insbench.train',
-    ).store()
 
 
 @pytest.fixture(scope='module')

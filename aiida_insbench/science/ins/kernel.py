@@ -147,17 +147,36 @@ def displacement_density(
     )
     outer = (vectors[:, _ROWS] * vectors[:, _COLUMNS].conj()).real * strength[:, None]
     thermal = occupation(frequencies=frequencies, temperature=temperature)
-    lower = np.floor(frequencies / bin_width).astype(np.int64)
-    share = frequencies / bin_width - lower
-    size = int(lower.max(initial=0)) + 2
-    bins = np.concatenate((lower, lower + 1))
-    parts = np.concatenate((1 - share, share))
+    bins, parts = share_between_bins(frequencies, bin_width=bin_width)
+    size = int(bins.max(initial=1)) + 1
 
     def binned(amplitude: FloatArray) -> FloatArray:
         values = np.tile(outer * amplitude[:, None], (2, 1)) * parts[:, None]
         return np.array([np.bincount(bins, column, minlength=size) for column in values.T])
 
     return DisplacementDensity(bin_width=bin_width, loss=binned(thermal + 1), gain=binned(thermal))
+
+
+def share_between_bins(frequencies: FloatArray, *, bin_width: float) -> tuple[IntArray, FloatArray]:
+    """Share lines between the two nearest bins, so that their mean position is kept.
+
+    Parameters
+    ----------
+    frequencies : ndarray, shape (n,)
+        In cm⁻¹, ≥ 0.
+    bin_width : float
+        In cm⁻¹; bin k is centred on k times this.
+
+    Returns
+    -------
+    bins : ndarray of int, shape (2 n,)
+        The lower bins of all lines, then the upper ones.
+    shares : ndarray, shape (2 n,)
+        Of each line in its bin.
+    """
+    lower = np.floor(frequencies / bin_width).astype(np.int64)
+    share = frequencies / bin_width - lower
+    return np.concatenate((lower, lower + 1)), np.concatenate((1 - share, share))
 
 
 def along(directions: FloatArray) -> FloatArray:
@@ -218,8 +237,8 @@ def powder_orders(
     displacements = factors @ (density.loss + density.gain).sum(axis=1)
     # along a direction without motion the kernel is zero, whatever it is divided by
     scale = np.where(displacements > 0, displacements, 1.0)
-    length = _transform_length(density, grid=grid, orders=orders)
-    transformed = _transform(density, length=length)
+    length = transform_length(density, grid=grid, orders=orders)
+    transformed = transform(density, length=length)
     bins = np.arange(grid.first, grid.last + 1) % length
     step = max(1, _CHUNK // length)
     for start in range(0, len(directions), step):
@@ -254,7 +273,7 @@ def _add_directions(
         result[:, order - 1] += np.einsum('bde,de->be', poisson, lines)
 
 
-def _transform_length(density: DisplacementDensity, *, grid: EnergyGrid, orders: int) -> int:
+def transform_length(density: DisplacementDensity, *, grid: EnergyGrid, orders: int) -> int:
     """Length at which n-fold sums of energies alias only outside the grid."""
     up, down = _reach(density.loss), _reach(density.gain)
     wanted = max(orders * up - grid.first, grid.last + orders * down, grid.last - grid.first) + 1
@@ -267,7 +286,7 @@ def _reach(side: FloatArray) -> int:
     return int(np.flatnonzero(size > _NEGLIGIBLE * max(size.sum(), 1e-300)).max(initial=0))
 
 
-def _transform(density: DisplacementDensity, *, length: int) -> ComplexArray:
+def transform(density: DisplacementDensity, *, length: int) -> ComplexArray:
     """Fourier transform of all six components, both sides on one ring of bins."""
     ring = np.zeros((6, length))
     size = density.loss.shape[1]

@@ -47,6 +47,9 @@ class PhononModes:
         Chemical symbols of the atoms.
     symmetric : bool
         Whether the q-points as a whole have the crystal's symmetry.
+    gamma_only : bool
+        Whether Γ is the only q-point: that of a molecule, or of a crystal whose dispersion is left
+        out.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class PhononModes:
     masses: FloatArray
     symbols: tuple[str, ...]
     symmetric: bool = True
+    gamma_only: bool = False
 
     def __post_init__(self) -> None:
         n_qpoints, n_modes = self.frequencies.shape
@@ -115,8 +119,34 @@ def modes_from_phonopy(
     InputError
         If the file cannot be read or the mesh is not three positive integers.
     """
+    return modes_from_force_constants(_read_force_constants(path), mesh=mesh, shift=shift)
+
+
+def modes_from_force_constants(
+    force_constants: Any, *, mesh: Sequence[int], shift: Sequence[float] | None = None
+) -> PhononModes:
+    """Interpolate modes on a mesh.
+
+    Parameters
+    ----------
+    force_constants : euphonic.ForceConstants
+        The non-analytical term is used if they hold Born charges.
+    mesh : sequence of int, shape (3,)
+        Number of q-points along each reciprocal axis.
+    shift : sequence of float, optional
+        Shift of the mesh in steps; the default is chosen by `symmetric_shift`.
+
+    Returns
+    -------
+    PhononModes
+        Only one of each pair q and −q, with doubled weight.
+
+    Raises
+    ------
+    InputError
+        If the mesh is not three positive integers.
+    """
     divisions = _check_mesh(mesh)
-    force_constants = _read_force_constants(path)
     crystal = force_constants.crystal
     rotations = np.asarray(spglib.get_symmetry(crystal.to_spglib_cell(), symprec=1e-4)['rotations'])
     if shift is None:
@@ -126,13 +156,31 @@ def modes_from_phonopy(
         # Euphonic runs on one thread once torch has brought a second OpenMP: right, and no news.
         warnings.filterwarnings('ignore', message='More than one OpenMP')
         result = force_constants.calculate_qpoint_phonon_modes(qpoints, weights=weights)
+    return phonon_modes(
+        result, symmetric=keeps_symmetry(divisions, shift=shift, rotations=rotations)
+    )
+
+
+def phonon_modes(modes: Any, *, symmetric: bool = False) -> PhononModes:
+    """Take over modes of Euphonic.
+
+    Parameters
+    ----------
+    modes : euphonic.QpointPhononModes
+        At any q-points; their weights are scaled to add up to 1.
+    symmetric : bool
+        Whether the q-points as a whole are known to have the crystal's symmetry.
+    """
+    weights = np.asarray(modes.weights, dtype=np.float64)
+    crystal = modes.crystal
     return PhononModes(
-        frequencies=result.frequencies.to('meV').magnitude * MEV_TO_WAVENUMBER,
-        eigenvectors=np.asarray(result.eigenvectors, dtype=np.complex128),
-        weights=weights,
+        frequencies=modes.frequencies.to('meV').magnitude * MEV_TO_WAVENUMBER,
+        eigenvectors=np.asarray(modes.eigenvectors, dtype=np.complex128),
+        weights=weights / weights.sum(),
         masses=np.asarray(crystal.atom_mass.to('amu').magnitude, dtype=np.float64),
         symbols=tuple(str(symbol) for symbol in crystal.atom_type),
-        symmetric=keeps_symmetry(divisions, shift=shift, rotations=rotations),
+        symmetric=symmetric,
+        gamma_only=bool(len(weights) == 1 and np.allclose(modes.qpts, 0)),
     )
 
 

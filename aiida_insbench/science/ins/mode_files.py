@@ -1,0 +1,171 @@
+"""Modes from the files people have: force constants to interpolate, or modes as they stand.
+
+``*.yaml``, ``*.yml`` of phonopy
+    Force constants in it; or made from displacements and forces in it; or from
+    ``FORCE_CONSTANTS``, ``force_constants.hdf5`` or ``FORCE_SETS`` beside it.
+``*.castep_bin``, ``*.check`` of CASTEP
+    Force constants.
+``*.phonon`` of CASTEP
+    Modes at the q-points it holds.
+``*.json`` of Euphonic
+    Force constants, or modes at the q-points it holds.
+
+Reading is Euphonic's and phonopy's.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from aiida_insbench.science.errors import InputError, format_error
+from aiida_insbench.science.ins.modes import (
+    PhononModes,
+    modes_from_force_constants,
+    phonon_modes,
+)
+
+_YAML = ('.yaml', '.yml')
+_CASTEP = ('.castep_bin', '.check')
+_BESIDE = ('FORCE_CONSTANTS', 'force_constants.hdf5')
+_READABLE = (OSError, KeyError, TypeError, ValueError, RuntimeError, IndexError, AttributeError)
+
+
+def read_modes(
+    path: Path, *, mesh: Sequence[int] | None, shift: Sequence[float] | None = None
+) -> PhononModes:
+    """Read a file of force constants or of modes.
+
+    Parameters
+    ----------
+    path : Path
+        See the list of this module.
+    mesh : sequence of int, shape (3,), or None
+        Number of q-points along each reciprocal axis, where there are force constants.
+    shift : sequence of float, optional
+        Of the mesh, in steps; the default is chosen by the crystal's symmetry.
+
+    Returns
+    -------
+    PhononModes
+        On the mesh, or at the file's own q-points.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, of another kind, cut short, or without what it should hold; or
+        there are force constants and no mesh.
+    """
+    if not path.is_file():
+        raise InputError(f'{path}: no such file.')
+    reader = _reader(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            found = reader(path)
+    except InputError:
+        raise
+    except (*_READABLE, yaml.YAMLError) as exc:
+        raise InputError(
+            format_error(
+                f'{path.name} cannot be read: {type(exc).__name__}: {exc}',
+                fix='Give a phonopy YAML file, a CASTEP .castep_bin or .phonon file, or a JSON '
+                'file of Euphonic.',
+            )
+        ) from exc
+    if type(found).__name__ == 'QpointPhononModes':
+        return phonon_modes(found)
+    if mesh is None:
+        raise InputError(f'{path.name} holds force constants: give a `mesh` of q-points.')
+    return modes_from_force_constants(found, mesh=mesh, shift=shift)
+
+
+def _reader(path: Path) -> Any:
+    suffix = path.suffix.lower()
+    if suffix in _YAML:
+        return _read_phonopy
+    if suffix in _CASTEP:
+        return _read_castep
+    if suffix == '.phonon':
+        return _read_castep_modes
+    if suffix == '.json':
+        return _read_json
+    raise InputError(
+        f'{path.name} is of no kind known: give .yaml, .castep_bin, .check, .phonon or .json.'
+    )
+
+
+def _read_castep(path: Path) -> Any:
+    from euphonic import ForceConstants
+
+    return ForceConstants.from_castep(path)
+
+
+def _read_castep_modes(path: Path) -> Any:
+    from euphonic import QpointPhononModes
+
+    return QpointPhononModes.from_castep(path)
+
+
+def _read_json(path: Path) -> Any:
+    import euphonic
+
+    kind = json.loads(path.read_text(encoding='utf-8')).get('__euphonic_class__')
+    if kind not in ('ForceConstants', 'QpointPhononModes'):
+        raise InputError(
+            f'{path.name} holds {kind or "nothing of Euphonic"}; needed are ForceConstants or '
+            'QpointPhononModes.'
+        )
+    return getattr(euphonic, kind).from_json_file(str(path))
+
+
+def _read_phonopy(path: Path) -> Any:
+    from euphonic import ForceConstants
+
+    # the quick loader of PyYAML, where it was built, is as safe as the slow one
+    loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+    content = yaml.load(path.read_text(encoding='utf-8'), Loader=loader)  # noqa: S506
+    if not isinstance(content, dict) or 'phonopy' not in content:
+        raise InputError(f'{path.name} is no YAML file of phonopy.')
+    if 'force_constants' in content:
+        return ForceConstants.from_phonopy(path=str(path.parent), summary_name=path.name)
+    for name in _BESIDE:
+        if (path.parent / name).is_file():
+            return ForceConstants.from_phonopy(
+                path=str(path.parent), summary_name=path.name, fc_name=name
+            )
+    return _made_by_phonopy(path, content)
+
+
+def _made_by_phonopy(path: Path, content: dict[str, Any]) -> Any:
+    """Let phonopy make force constants from forces in the file, or from FORCE_SETS beside it."""
+    import phonopy
+    from euphonic import ForceConstants
+
+    sets = path.parent / 'FORCE_SETS'
+    if not sets.is_file() and 'displacements' not in content:
+        raise InputError(
+            f'{path.name} holds neither force constants nor forces, and there is no FORCE_SETS, '
+            f'{" or ".join(_BESIDE)} beside it.'
+        )
+    # phonopy 4 guesses a primitive cell where none is given
+    primitive = content.get('primitive_matrix')
+    phonon = phonopy.load(
+        path,
+        force_sets_filename=sets if sets.is_file() else None,
+        primitive_matrix=np.eye(3) if primitive is None else np.asarray(primitive),
+        symmetrize_fc=True,
+        log_level=0,
+    )
+    if phonon.force_constants is None:
+        raise InputError(f'phonopy finds no forces for {path.name}.')
+    with tempfile.TemporaryDirectory() as folder:
+        phonon.save(filename=f'{folder}/made.yaml', settings={'force_constants': True})
+        return ForceConstants.from_phonopy(path=folder, summary_name='made.yaml')
