@@ -24,6 +24,8 @@ FRAMES ?=
 SEED ?=
 # Part of the benchmarks.
 SUITE ?=
+# Test files run side by side; each process has an AiiDA of its own.
+WORKERS ?= 2
 options := $(if $(PRESSURES),--pressures='$(PRESSURES)') $(if $(FRAMES),--frames='$(FRAMES)') \
     $(if $(SEED),--seed='$(SEED)')
 
@@ -47,6 +49,7 @@ help: ## list the commands
 	@echo
 	@echo 'Options of the demo: PRESSURES=0,1,2 (GPa)  FRAMES=24,18 (two rounds)  SEED=1'
 	@echo 'Option of the benchmarks: SUITE=demo or potentials'
+	@echo 'Option of the tests: WORKERS=2'
 	@echo 'Options of the installation: PYTHON=python3.11  TORCH_INDEX_URL=<index of CPU builds>'
 
 env: $(stamp) ## make .venv and install the package in it
@@ -154,10 +157,10 @@ lint: env ## ruff, mypy, import contracts
 	$(bin)/lint-imports
 
 test: env system lint ## lint, then all tests but those that take minutes
-	@$(with_env) OMP_NUM_THREADS=1 python -m pytest -m 'not full'
+	@$(with_env) OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadfile -m 'not full'
 
 test-full: env system lint ## lint, then all tests
-	@$(with_env) OMP_NUM_THREADS=1 python -m pytest
+	@$(with_env) OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadfile
 
 bench: env system ## run the benchmarks and write benchmarks.json
 	@$(with_env) python tests/benchmarks/run.py $(if $(SUITE),--suite $(SUITE))
