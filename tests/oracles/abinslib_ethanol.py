@@ -21,7 +21,7 @@ from abinslib.util import calculate_indirect_q2
 from euphonic import QpointPhononModes, Quantity
 
 TEMPERATURE, FINAL_ENERGY, ANGLE = 10.0, 32.0, 134.98885653282196  # K, cm⁻¹, degrees
-BIN_WIDTH, LAST, SIGMA, STEP = 0.25, 4000.0, 8.0, 8.0  # cm⁻¹
+BIN_WIDTH, LAST, SIGMA, STEP = 0.05, 4000.0, 8.0, 8.0  # cm⁻¹
 
 
 def main(source: str, target: str) -> None:

@@ -36,7 +36,7 @@ import numpy as np
 from scipy import fft
 
 from aiida_insbench.science.errors import InputError, format_error
-from aiida_insbench.science.ins.arrays import ComplexArray, FloatArray
+from aiida_insbench.science.ins.arrays import ComplexArray, FloatArray, IntArray
 from aiida_insbench.science.ins.census import MINIMUM_FREQUENCY
 from aiida_insbench.science.ins.debye_waller import mean_square_displacement, occupation
 from aiida_insbench.science.ins.kernel import (
@@ -186,7 +186,7 @@ def _fundamentals(
     tensor: FloatArray,
     squared: FloatArray,
     *,
-    bins: FloatArray,
+    bins: IntArray,
     length: int,
 ) -> FloatArray:
     """Order 1 (banks, energies): the exponent follows the direction of motion in every bin."""
