@@ -1,4 +1,4 @@
-"""Spectra against other programs; their numbers were written by the scripts in ``tests/oracles``."""
+"""Spectra against other programs, whose numbers the scripts in ``tests/oracles`` have written."""
 
 import json
 from pathlib import Path
