@@ -33,6 +33,7 @@ _OPTIONAL = ('schema', 'stage', 'max_order', 'settings')
 _SETTINGS = {
     'directions': int,
     'cross_section': str,
+    'kernel': str,
     'tolerance': float,
     'minimum_frequency': float,
     'maximum_imaginary_weight': float,
@@ -150,12 +151,15 @@ def _check_files(files: object, folder: Path) -> None:
 def _check_settings(settings: object) -> None:
     if not isinstance(settings, dict):
         raise JobFileError(f'`settings` must be a mapping, not {settings!r}.')
-    _refuse_unknown(settings, (*_SETTINGS, 'resolution'), 'settings')
+    _refuse_unknown(settings, (*_SETTINGS, 'resolution', 'quirks'), 'settings')
     for key, kind in _SETTINGS.items():
         value = settings.get(key)
         good = _CHECKS[kind]
         if key in settings and not good(value):
             raise JobFileError(f'`settings.{key}` must be of type {kind.__name__}, not {value!r}.')
+    quirks = settings.get('quirks', [])
+    if not isinstance(quirks, list) or not all(map(_is_text, quirks)):
+        raise JobFileError(f'`settings.quirks` must be a list of names, not {quirks!r}.')
     resolution = settings.get('resolution')
     if isinstance(resolution, list):
         if not resolution or not all(_is_number(value) for value in resolution):
@@ -246,6 +250,7 @@ def _summary(result: PowderResult) -> dict[str, Any]:
         'n_modes': census.n_modes,
         'n_imaginary': census.n_imaginary,
         'n_near_zero': census.n_near_zero,
+        'n_translations': census.n_translations,
         'lowest_frequency': census.lowest_frequency,
         'imaginary_weight': max(census.left_out.values()),
         'imaginary_weight_by_element': dict(census.left_out),

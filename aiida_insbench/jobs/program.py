@@ -1,5 +1,7 @@
 """``insbench-job STAGE job.json``: run one stage in the folder of its job file.
 
+``insbench-job ins --help``: a spectrum from a file of force constants, without a job file.
+
 Exit codes: 0 done; 10 the input is wrong (`InputError`); 11 the computation failed
 (`ComputationError`); 12 ended by SIGTERM, finished parts are on disk; 13 a fault of this program.
 A failure leaves ``error.json`` (``type``, ``message``, ``code``); success leaves ``result.json``
@@ -49,10 +51,15 @@ _RECORDED = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ['ins'] and words[1:2] and words[1].startswith('-'):
+        from aiida_insbench.jobs.ins_command import main as ins_command
+
+        return ins_command(words[1:])
     parser = argparse.ArgumentParser(prog='insbench-job', description=__doc__)
     parser.add_argument('stage', choices=STAGES)
     parser.add_argument('job', type=Path, help='job file (JSON); its folder is the working folder')
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(words)
     signal.signal(signal.SIGTERM, _raise_interrupted)
     return run_stage(options.stage, options.job.resolve())
 

@@ -174,7 +174,7 @@ def test_settings_that_make_no_sense_are_refused(settings, named):
         ('scheduler_patience', 5, 'scheduler_patience', '5'),
         ('patience', 9, 'patience', '9'),
         ('e0s', {'Mg': -1.5, 'H': -13}, 'E0s', '{1: -13.0, 12: -1.5}'),
-        ('model', {'r_max': 5}, 'r_max', '5.0'),
+        ('model', {'r_max': 4}, 'r_max', '4.0'),
         ('model', {'num_channels': 8}, 'num_channels', '8'),
         ('model', {'max_L': 1}, 'max_L', '1'),
         ('model', {'max_ell': 3}, 'max_ell', '3'),

@@ -309,7 +309,12 @@ def test_frozen_phonons_give_the_gamma_modes(rutile, frozen):
     expected = gamma_modes(phonon=unit)
     found = gamma_modes(phonon=force_constants_from_frozen_phonon(frozen[::-1]))
     assert found.frequencies == pytest.approx(expected.frequencies, abs=2e-3)
-    assert found.irreps == expected.irreps
+    # the three acoustic modes lie at zero in any order
+    optical = np.abs(expected.frequencies) > 1
+    assert optical.sum() == len(optical) - 3
+    for mine, theirs, counts in zip(found.irreps, expected.irreps, optical, strict=True):
+        assert mine == theirs or not counts
+    assert sorted(found.irreps) == sorted(expected.irreps)
 
 
 def test_a_missing_frozen_phonon_is_named(frozen):

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import Dict, Int, QueryBuilder
+from aiida.orm import Dict, Int
 from pair_frames import labelled
 
 from aiida_insbench.calculations.train import TrainCalculation
@@ -123,13 +123,13 @@ def kill_when_learning(workdir):
 
 
 def test_killed_training_starts_again_and_ends_with_the_same_weights(job_code, data, committee):
-    results = train_and_kill(job_code, data, **training_settings())
+    results = train_and_kill(job_code, data, **training_settings(committee))
     assert results['potential'].sha256 == committee['potentials']['seed_1'].sha256
     assert results['output_parameters']['resumed_from_epoch'] is None
 
 
 def test_killed_training_goes_on_from_its_checkpoint(job_code, data, committee):
-    results = train_and_kill(job_code, data, **training_settings(), resume='checkpoint')
+    results = train_and_kill(job_code, data, **training_settings(committee), resume='checkpoint')
     parameters = results['output_parameters'].get_dict()
     assert parameters['resumed_from_epoch'] >= 1
     assert results['potential'].sha256 != committee['potentials']['seed_1'].sha256
@@ -137,8 +137,6 @@ def test_killed_training_goes_on_from_its_checkpoint(job_code, data, committee):
     assert parameters['final']['loss'] < 3 * best
 
 
-def training_settings():
+def training_settings(committee):
     """Settings of the committee's trainings."""
-    query = QueryBuilder().append(TrainCalculation, tag='job')
-    query.append(Dict, with_outgoing='job', edge_filters={'label': 'settings'})
-    return query.first(flat=True).get_dict()
+    return committee['potentials']['seed_1'].creator.inputs.settings.get_dict()

@@ -36,18 +36,18 @@ import numpy as np
 from scipy import fft
 
 from aiida_insbench.science.errors import InputError, format_error
-from aiida_insbench.science.ins.arrays import ComplexArray, FloatArray, IntArray
+from aiida_insbench.science.ins.arrays import ComplexArray, FloatArray
 from aiida_insbench.science.ins.census import MINIMUM_FREQUENCY
 from aiida_insbench.science.ins.debye_waller import mean_square_displacement, occupation
 from aiida_insbench.science.ins.kernel import (
     DisplacementDensity,
     EnergyGrid,
     displacement_density,
+    ring_of,
     share_between_bins,
-    transform,
-    transform_length,
 )
 from aiida_insbench.science.ins.modes import PhononModes
+from aiida_insbench.science.ins.ring import Ring
 
 #: What Abins does to order 2 and the formulas above do not: it combines modes of one q-point only,
 #: counts overtones (a mode with itself) half, and leaves out pairs of one loss and one gain.
@@ -106,16 +106,15 @@ def almost_isotropic_orders(
         raise InputError(f'Bins of {density.bin_width} and {grid.bin_width} cm⁻¹ do not fit.')
     moved = density.tensor() if tensor is None else tensor
     squared = momentum_transfer**2
-    length = transform_length(density, grid=grid, orders=orders)
-    transformed = transform(density, length=length)
-    bins = np.arange(grid.first, grid.last + 1) % length
+    ring = ring_of(density, grid=grid, orders=orders)
+    transformed = fft.rfft(ring.place(density.loss, density.gain), axis=-1)
     result = np.zeros((squared.shape[0], orders, squared.shape[1]))
-    result[:, 0] = _fundamentals(density, moved, squared, bins=bins, length=length)
+    result[:, 0] = _fundamentals(density, moved, squared, grid=grid)
     trace = transformed[:3].sum(axis=0)
     factor = np.exp(-squared * np.trace(moved) / 3)
     for order in range(2, orders + 1):
         spectrum = _pairs(transformed) if order == 2 else (trace / 3) ** order
-        line = fft.irfft(spectrum, n=length)[bins]
+        line = _read(ring, spectrum, grid)
         result[:, order - 1] = squared**order / math.factorial(order) * line * factor
     return result / grid.bin_width
 
@@ -170,9 +169,9 @@ def abins_second_order(
         density = displacement_density(part, **options)
         if LOSS_ONLY in chosen:
             density = dataclasses.replace(density, gain=np.zeros_like(density.gain))
-        length = transform_length(density, grid=grid, orders=2)
-        bins = np.arange(grid.first, grid.last + 1) % length
-        both = fft.irfft(_pairs(transform(density, length=length)), n=length)[bins]
+        ring = ring_of(density, grid=grid, orders=2)
+        transformed = fft.rfft(ring.place(density.loss, density.gain), axis=-1)
+        both = _read(ring, _pairs(transformed), grid)
         if HALF_OVERTONES in chosen:
             both = both - 0.5 * _overtones(part, grid=grid, **options)
         line += weight * both
@@ -181,20 +180,19 @@ def abins_second_order(
     return np.asarray(squared**2 / 2 * line * factor / grid.bin_width)
 
 
+def _read(ring: Ring, spectrum: ComplexArray, grid: EnergyGrid) -> FloatArray:
+    return ring.read(fft.irfft(spectrum, n=ring.length), first=grid.first, last=grid.last)
+
+
 def _fundamentals(
-    density: DisplacementDensity,
-    tensor: FloatArray,
-    squared: FloatArray,
-    *,
-    bins: IntArray,
-    length: int,
+    density: DisplacementDensity, tensor: FloatArray, squared: FloatArray, *, grid: EnergyGrid
 ) -> FloatArray:
     """Order 1 (banks, energies): the exponent follows the direction of motion in every bin."""
-    ring = np.zeros((6, length))
-    size = density.loss.shape[1]
-    ring[:, :size] += density.loss
-    ring[:, (-np.arange(size)) % length] += density.gain
-    values = ring[:, bins]
+    values = np.zeros((6, grid.last - grid.first + 1))
+    steps = np.arange(density.loss.shape[1])
+    for side, bins in ((density.loss, steps), (density.gain, -steps)):
+        inside = (bins >= grid.first) & (bins <= grid.last)
+        values[:, bins[inside] - grid.first] += side[:, inside]
     trace = values[:3].sum(axis=0)
     components = np.array([tensor[0, 0], tensor[1, 1], tensor[2, 2], tensor[1, 2], tensor[0, 2],
                            tensor[0, 1]])  # fmt: skip

@@ -1,7 +1,9 @@
 """Which modes enter a spectrum, and how much of the crystal's motion they hold.
 
 A mode of imaginary frequency has no mean-square displacement, one of frequency near zero an
-arbitrary one: both are left out, counted, and refused when they hold too much.
+arbitrary one: both are left out, counted, and refused when they hold too much. Translations of the
+whole cell or molecule, the acoustic modes at Γ, have frequency zero in any crystal and are counted
+apart.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ MINIMUM_FREQUENCY = 1.0
 MAXIMUM_IMAGINARY_WEIGHT = 0.05
 """Largest share of an element's motion in modes left out."""
 
-MINIMUM_COMPLETENESS = 0.95
+MINIMUM_COMPLETENESS = 0.99
 """Smallest share of an atom's motion in all modes given."""
+
+_IS_TRANSLATION = 0.9
+"""Share of a mode that moves everything alike, above which it is a translation."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,13 @@ class ModeCensus:
     n_imaginary : int
         Of these, with a frequency ≤ −minimum.
     n_near_zero : int
-        Of these, with a frequency between −minimum and minimum.
+        Of these, with a frequency between −minimum and minimum, translations not counted.
+    n_translations : int
+        Of these, near zero and moving everything alike.
     lowest_frequency : float
         In cm⁻¹; negative stands for imaginary.
     left_out : mapping from str to float
-        Share of each element's motion in modes left out, 0 to 1.
+        Share of each element's motion in modes left out, 0 to 1, translations not counted.
     given : ndarray, shape (n_atoms,)
         Share of each atom's motion in all modes given; 1 if the eigenvectors are complete.
     completeness : ndarray, shape (n_atoms,)
@@ -50,6 +57,7 @@ class ModeCensus:
     n_modes: int
     n_imaginary: int
     n_near_zero: int
+    n_translations: int
     lowest_frequency: float
     left_out: Mapping[str, float]
     given: FloatArray
@@ -79,21 +87,32 @@ def take_census(modes: PhononModes, *, minimum_frequency: float = MINIMUM_FREQUE
     """
     motion = np.einsum('qjix,qjix->qji', modes.eigenvectors, modes.eigenvectors.conj()).real
     used = modes.frequencies >= minimum_frequency
+    near_zero = np.abs(modes.frequencies) < minimum_frequency
+    moves_all = near_zero & (_translation(modes) > _IS_TRANSLATION)
     given = np.einsum('q,qji->i', modes.weights, motion) / 3
     completeness = np.einsum('q,qj,qji->i', modes.weights, used, motion) / 3
+    explained = np.einsum('q,qj,qji->i', modes.weights, used | moves_all, motion) / 3
     symbols = np.array(modes.symbols)
     return ModeCensus(
         n_modes=modes.frequencies.size,
         n_imaginary=int((modes.frequencies <= -minimum_frequency).sum()),
-        n_near_zero=int((np.abs(modes.frequencies) < minimum_frequency).sum()),
+        n_near_zero=int((near_zero & ~moves_all).sum()),
+        n_translations=int(moves_all.sum()),
         lowest_frequency=float(modes.frequencies.min()),
         left_out={
-            element: max(0.0, float((given - completeness)[symbols == element].mean()))
+            element: max(0.0, float((given - explained)[symbols == element].mean()))
             for element in modes.elements
         },
         given=given,
         completeness=completeness,
     )
+
+
+def _translation(modes: PhononModes) -> FloatArray:
+    """Share of each mode that moves everything alike, shape (n_qpoints, n_modes)."""
+    weights = np.sqrt(modes.masses / modes.masses.sum())
+    amplitude = np.einsum('qjia,i->qja', modes.eigenvectors, weights)
+    return np.asarray((np.abs(amplitude) ** 2).sum(axis=-1))
 
 
 def check_census(

@@ -12,8 +12,8 @@ with :math:`\int g_{\hat u} = \hat u\cdot U_i\cdot\hat u`, and order n of the sc
           g_{\hat u}^{*n}(\omega) \right\rangle_{\hat u}
 
 with the average over directions taken last. The orders 0 to ∞ add up to 1 and their first moment is
-ħ²Q²/2M at every Q. Self-convolutions are powers of the Fourier transform on a grid so long that
-nothing wraps round into the energies asked for.
+ħ²Q²/2M at every Q. Self-convolutions are powers of the Fourier transform on a ring of bins from
+which nothing wraps round into the energies asked for, see `aiida_insbench.science.ins.ring`.
 
 Delta functions are shared between the two nearest bins in proportion, which keeps their position
 exactly in the mean. Energies in cm⁻¹, Q in Å⁻¹, displacements in Å².
@@ -33,12 +33,13 @@ from aiida_insbench.science.ins.arrays import ComplexArray, FloatArray, IntArray
 from aiida_insbench.science.ins.census import MINIMUM_FREQUENCY
 from aiida_insbench.science.ins.debye_waller import mean_square_displacement, occupation
 from aiida_insbench.science.ins.modes import PhononModes
+from aiida_insbench.science.ins.ring import Ring, ring_for
+from aiida_insbench.science.ins.units import KELVIN_TO_WAVENUMBER
 
 # Components of a symmetric tensor, and how often each stands in û·T·û.
 _ROWS = np.array([0, 1, 2, 1, 0, 0])
 _COLUMNS = np.array([0, 1, 2, 2, 2, 1])
 _MULTIPLICITY = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
-_NEGLIGIBLE = 1e-17  # of the whole: below the rounding error of the transform
 _CHUNK = 2**22  # numbers held at once by the transform, 32 MiB
 
 
@@ -90,11 +91,14 @@ class DisplacementDensity:
         The neutron loses energy: bins 0 to n − 1; components xx, yy, zz, yz, xz, xy in Å² a bin.
     gain : ndarray, shape (6, n_bins)
         The neutron gains energy: bins 0 to −(n − 1).
+    thermal_energy : float
+        kT in cm⁻¹.
     """
 
     bin_width: float
     loss: FloatArray
     gain: FloatArray
+    thermal_energy: float
 
     def tensor(self) -> FloatArray:
         """Mean-square displacement tensor: the sum over all bins, shape (3, 3), in Å²."""
@@ -154,7 +158,12 @@ def displacement_density(
         values = np.tile(outer * amplitude[:, None], (2, 1)) * parts[:, None]
         return np.array([np.bincount(bins, column, minlength=size) for column in values.T])
 
-    return DisplacementDensity(bin_width=bin_width, loss=binned(thermal + 1), gain=binned(thermal))
+    return DisplacementDensity(
+        bin_width=bin_width,
+        loss=binned(thermal + 1),
+        gain=binned(thermal),
+        thermal_energy=KELVIN_TO_WAVENUMBER * temperature,
+    )
 
 
 def share_between_bins(frequencies: FloatArray, *, bin_width: float) -> tuple[IntArray, FloatArray]:
@@ -237,10 +246,9 @@ def powder_orders(
     displacements = factors @ (density.loss + density.gain).sum(axis=1)
     # along a direction without motion the kernel is zero, whatever it is divided by
     scale = np.where(displacements > 0, displacements, 1.0)
-    length = transform_length(density, grid=grid, orders=orders)
-    transformed = transform(density, length=length)
-    bins = np.arange(grid.first, grid.last + 1) % length
-    step = max(1, _CHUNK // length)
+    ring = ring_of(density, grid=grid, orders=orders)
+    transformed = fft.rfft(ring.place(density.loss, density.gain), axis=-1)
+    step = max(1, _CHUNK // ring.length)
     for start in range(0, len(directions), step):
         chunk = slice(start, start + step)
         _add_directions(
@@ -248,8 +256,8 @@ def powder_orders(
             kernels=factors[chunk] @ transformed / scale[chunk, None],
             exponents=squared[:, None, :] * displacements[None, chunk, None],
             weights=weights[chunk],
-            bins=bins,
-            length=length,
+            grid=grid,
+            ring=ring,
         )
     return result / grid.bin_width
 
@@ -260,8 +268,8 @@ def _add_directions(
     kernels: ComplexArray,
     exponents: FloatArray,
     weights: FloatArray,
-    bins: IntArray,
-    length: int,
+    grid: EnergyGrid,
+    ring: Ring,
 ) -> None:
     """Add Σ w e^{-λ} λⁿ/n! pⁿ(ω), p being g normalised to 1, of some directions."""
     poisson = np.exp(-exponents) * weights[None, :, None]
@@ -269,27 +277,19 @@ def _add_directions(
     for order in range(1, result.shape[1] + 1):
         poisson *= exponents / order
         power *= kernels
-        lines = fft.irfft(power, n=length, axis=-1)[:, bins]
+        lines = ring.read(
+            fft.irfft(power, n=ring.length, axis=-1), first=grid.first, last=grid.last
+        )
         result[:, order - 1] += np.einsum('bde,de->be', poisson, lines)
 
 
-def transform_length(density: DisplacementDensity, *, grid: EnergyGrid, orders: int) -> int:
-    """Length at which n-fold sums of energies alias only outside the grid."""
-    up, down = _reach(density.loss), _reach(density.gain)
-    wanted = max(orders * up - grid.first, grid.last + orders * down, grid.last - grid.first) + 1
-    return int(fft.next_fast_len(max(wanted, density.loss.shape[1] + 1), real=True))
-
-
-def _reach(side: FloatArray) -> int:
-    """Last bin that holds more than rounding error."""
-    size = np.abs(side).max(axis=0)
-    return int(np.flatnonzero(size > _NEGLIGIBLE * max(size.sum(), 1e-300)).max(initial=0))
-
-
-def transform(density: DisplacementDensity, *, length: int) -> ComplexArray:
-    """Fourier transform of all six components, both sides on one ring of bins."""
-    ring = np.zeros((6, length))
-    size = density.loss.shape[1]
-    ring[:, :size] += density.loss
-    ring[:, (-np.arange(size)) % length] += density.gain
-    return np.asarray(fft.rfft(ring, axis=-1))
+def ring_of(density: DisplacementDensity, *, grid: EnergyGrid, orders: int) -> Ring:
+    """Ring of bins for the self-convolutions of a density up to an order."""
+    return ring_for(
+        density.loss,
+        density.gain,
+        first=grid.first,
+        last=grid.last,
+        orders=orders,
+        thermal=density.thermal_energy / density.bin_width,
+    )

@@ -16,6 +16,7 @@ Reading is Euphonic's and phonopy's.
 from __future__ import annotations
 
 import json
+import struct
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ import numpy as np
 import yaml
 
 from aiida_insbench.science.errors import InputError, format_error
+from aiida_insbench.science.ins.arrays import FloatArray
 from aiida_insbench.science.ins.modes import (
     PhononModes,
     modes_from_force_constants,
@@ -35,11 +37,25 @@ from aiida_insbench.science.ins.modes import (
 _YAML = ('.yaml', '.yml')
 _CASTEP = ('.castep_bin', '.check')
 _BESIDE = ('FORCE_CONSTANTS', 'force_constants.hdf5')
-_READABLE = (OSError, KeyError, TypeError, ValueError, RuntimeError, IndexError, AttributeError)
+_UNREADABLE = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    yaml.YAMLError,
+)
 
 
 def read_modes(
-    path: Path, *, mesh: Sequence[int] | None, shift: Sequence[float] | None = None
+    path: Path,
+    *,
+    mesh: Sequence[int] | None = None,
+    spacing: float | None = None,
+    shift: Sequence[float] | None = None,
 ) -> PhononModes:
     """Read a file of force constants or of modes.
 
@@ -47,8 +63,10 @@ def read_modes(
     ----------
     path : Path
         See the list of this module.
-    mesh : sequence of int, shape (3,), or None
+    mesh : sequence of int, shape (3,), optional
         Number of q-points along each reciprocal axis, where there are force constants.
+    spacing : float, optional
+        Where there is no `mesh`: largest distance of neighbouring q-points, Å⁻¹ (with 2π).
     shift : sequence of float, optional
         Of the mesh, in steps; the default is chosen by the crystal's symmetry.
 
@@ -72,7 +90,7 @@ def read_modes(
             found = reader(path)
     except InputError:
         raise
-    except (*_READABLE, yaml.YAMLError) as exc:
+    except _UNREADABLE as exc:
         raise InputError(
             format_error(
                 f'{path.name} cannot be read: {type(exc).__name__}: {exc}',
@@ -83,8 +101,32 @@ def read_modes(
     if type(found).__name__ == 'QpointPhononModes':
         return phonon_modes(found)
     if mesh is None:
-        raise InputError(f'{path.name} holds force constants: give a `mesh` of q-points.')
+        if spacing is None:
+            raise InputError(f'{path.name} holds force constants: give a `mesh` of q-points.')
+        mesh = mesh_of_spacing(found.crystal.reciprocal_cell().to('1/angstrom').magnitude, spacing)
     return modes_from_force_constants(found, mesh=mesh, shift=shift)
+
+
+def mesh_of_spacing(reciprocal_cell: FloatArray, spacing: float) -> tuple[int, int, int]:
+    """Smallest mesh whose neighbouring q-points are at most so far apart.
+
+    Parameters
+    ----------
+    reciprocal_cell : ndarray, shape (3, 3)
+        Rows are the axes, Å⁻¹ (with 2π).
+    spacing : float
+        In Å⁻¹, > 0.
+
+    Raises
+    ------
+    InputError
+        If the spacing is not positive.
+    """
+    if not spacing > 0:
+        raise InputError(f'The spacing of q-points must be > 0 Å⁻¹, not {spacing}.')
+    lengths = np.linalg.norm(reciprocal_cell, axis=1)
+    first, second, third = (max(1, int(np.ceil(length / spacing - 1e-9))) for length in lengths)
+    return first, second, third
 
 
 def _reader(path: Path) -> Any:
@@ -160,7 +202,7 @@ def _made_by_phonopy(path: Path, content: dict[str, Any]) -> Any:
     phonon = phonopy.load(
         path,
         force_sets_filename=sets if sets.is_file() else None,
-        primitive_matrix=np.eye(3) if primitive is None else np.asarray(primitive),
+        primitive_matrix=primitive or np.eye(3).tolist(),
         symmetrize_fc=True,
         log_level=0,
     )

@@ -7,12 +7,17 @@ resolution can carry intensity in from outside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from aiida_insbench.science.errors import InputError, InstrumentError
+from aiida_insbench.science.ins.almost_isotropic import (
+    abins_second_order,
+    almost_isotropic_orders,
+    check_quirks,
+)
 from aiida_insbench.science.ins.arrays import FloatArray
 from aiida_insbench.science.ins.census import (
     MAXIMUM_IMAGINARY_WEIGHT,
@@ -25,7 +30,12 @@ from aiida_insbench.science.ins.cross_sections import cross_sections
 from aiida_insbench.science.ins.debye_waller import displacement_tensors, isotropic_displacements
 from aiida_insbench.science.ins.directions import sphere_rule
 from aiida_insbench.science.ins.instruments import Instrument
-from aiida_insbench.science.ins.kernel import EnergyGrid, displacement_density, powder_orders
+from aiida_insbench.science.ins.kernel import (
+    DisplacementDensity,
+    EnergyGrid,
+    displacement_density,
+    powder_orders,
+)
 from aiida_insbench.science.ins.modes import PhononModes
 from aiida_insbench.science.ins.orders import needed_orders
 from aiida_insbench.science.ins.resolution import (
@@ -38,6 +48,7 @@ from aiida_insbench.science.ins.sum_rules import SumRules, mean_sum_rules, sum_r
 from aiida_insbench.science.ins.units import MEV_TO_WAVENUMBER
 
 PUBLISHED = 'published'
+EXACT, ALMOST_ISOTROPIC = KERNELS = ('exact', 'almost-isotropic')
 _MARGIN = 5.0  # standard deviations of the resolution computed beyond the range
 
 
@@ -54,6 +65,10 @@ class PowderOptions:
     directions : int
         Points of the sphere quadrature. 110 err by 5e-5 of the highest peak at Q = 7 Å⁻¹ for an
         atom with U = 0.14, 0.056 and 0.021 Å² along its axes; 50 err by 9e-3.
+    kernel : {'exact', 'almost-isotropic'}
+        The second is that of CLIMAX, Abins and abinslib, for comparison.
+    quirks : sequence of str
+        What Abins does to order 2 besides; see `aiida_insbench.science.ins.almost_isotropic`.
     cross_section : {'total', 'incoherent'}
         See `cross_sections`.
     resolution : 'published', None or sequence of float
@@ -67,6 +82,8 @@ class PowderOptions:
     max_order: int | None = None
     tolerance: float = 1e-4
     directions: int = 110
+    kernel: str = EXACT
+    quirks: Sequence[str] = ()
     cross_section: str = 'total'
     resolution: str | Sequence[float] | None = PUBLISHED
     minimum_frequency: float = MINIMUM_FREQUENCY
@@ -103,8 +120,9 @@ def powder_spectrum(
     energy_range: tuple[float, float],
     bin_width: float,
     options: PowderOptions | None = None,
+    report: Callable[[int, int], None] | None = None,
 ) -> PowderResult:
-    """Spectrum of a powder on an indirect-geometry instrument by the ``exact`` kernel.
+    """Spectrum of a powder on an indirect-geometry instrument.
 
     Parameters
     ----------
@@ -121,6 +139,8 @@ def powder_spectrum(
         In cm⁻¹.
     options : PowderOptions, optional
         The defaults of its fields if not given.
+    report : callable, optional
+        Called as ``report(done, total)`` after each atom.
 
     Returns
     -------
@@ -139,6 +159,7 @@ def powder_spectrum(
         If eigenvectors or orders are missing.
     """
     options = options or PowderOptions()
+    _check_kernel(options)
     grid = energy_grid(energy_range, bin_width)
     census = take_census(modes, minimum_frequency=options.minimum_frequency)
     check_census(census, maximum_imaginary_weight=options.maximum_imaginary_weight)
@@ -156,6 +177,7 @@ def powder_spectrum(
         transfers=transfers,
         largest=float(transfers[:, inner].max()),
         options=options,
+        report=report,
     )
     sigma = _sigma(instrument, wide, options)
     if sigma is not None:
@@ -199,6 +221,7 @@ def _sum_atoms(
     transfers: FloatArray,
     largest: float,
     options: PowderOptions,
+    report: Callable[[int, int], None] | None,
 ) -> tuple[FloatArray, SumRules]:
     """Contributions (banks, elements, orders, energies) in barn per cm⁻¹, and the sum rules."""
     sections = cross_sections(modes.elements, kind=options.cross_section)
@@ -224,14 +247,28 @@ def _sum_atoms(
             bin_width=grid.bin_width,
             minimum_frequency=options.minimum_frequency,
         )
-        result[:, modes.elements.index(symbol)] += barns[atom] * powder_orders(
-            density,
-            grid=grid,
-            momentum_transfer=transfers,
-            orders=orders,
-            directions=directions,
-            weights=weights,
-        )
+        if options.kernel == EXACT:
+            spectrum = powder_orders(
+                density,
+                grid=grid,
+                momentum_transfer=transfers,
+                orders=orders,
+                directions=directions,
+                weights=weights,
+            )
+        else:
+            spectrum = _almost_isotropic(
+                modes,
+                density,
+                atom=atom,
+                tensor=tensors[atom],
+                temperature=temperature,
+                grid=grid,
+                transfers=transfers,
+                orders=orders,
+                options=options,
+            )
+        result[:, modes.elements.index(symbol)] += barns[atom] * spectrum
         rules.append(
             sum_rules(
                 density,
@@ -243,7 +280,46 @@ def _sum_atoms(
                 weights=weights,
             )
         )
+        if report:
+            report(atom + 1, len(modes.symbols))
     return result, mean_sum_rules(rules, shares)
+
+
+def _almost_isotropic(
+    modes: PhononModes,
+    density: DisplacementDensity,
+    *,
+    atom: int,
+    tensor: FloatArray,
+    temperature: float,
+    grid: EnergyGrid,
+    transfers: FloatArray,
+    orders: int,
+    options: PowderOptions,
+) -> FloatArray:
+    """Orders of one atom in the approximation, order 2 with the quirks asked for."""
+    result = almost_isotropic_orders(
+        density, grid=grid, momentum_transfer=transfers, orders=orders, tensor=tensor
+    )
+    if options.quirks and orders > 1:
+        result[:, 1] = abins_second_order(
+            modes,
+            atom=atom,
+            temperature=temperature,
+            grid=grid,
+            momentum_transfer=transfers,
+            tensor=tensor,
+            quirks=options.quirks,
+            minimum_frequency=options.minimum_frequency,
+        )
+    return result
+
+
+def _check_kernel(options: PowderOptions) -> None:
+    if options.kernel not in KERNELS:
+        raise InputError(f'`kernel` must be one of {KERNELS}, not {options.kernel!r}.')
+    if check_quirks(options.quirks) and options.kernel == EXACT:
+        raise InputError('`quirks` belong to the kernel almost-isotropic; the exact one has none.')
 
 
 def _sigma(instrument: Instrument, grid: EnergyGrid, options: PowderOptions) -> FloatArray | None:
