@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ def same_seed_figure(work: Path) -> dict[str, Any]:
         _write_training(folder, epochs=10)
         _run_job('train', folder)
         found.append(load_file(folder / 'trained.safetensors'))
-    difference = max(float(np.abs(found[0][key] - found[1][key]).max()) for key in found[0])
+    difference = max(
+        float(np.abs(found[0][key] - found[1][key]).max(initial=0)) for key in found[0]
+    )
     return {
         'name': 'potentials.same_seed_max_weight_difference',
         'value': difference,
@@ -214,11 +217,12 @@ def _large_frames(count: int) -> list[Atoms]:
     return found
 
 
-def potentials_figures(work: Path, data: Path | None) -> list[dict[str, Any]]:
-    """All figures; the learning curve only where the shared data are."""
-    figures = [same_seed_figure(work), evaluate_figure(work), train_overhead_figure(work)]
+def potentials_figures(work: Path, data: Path | None) -> Iterator[dict[str, Any]]:
+    """Figures one by one; the learning curve only where the shared data are."""
+    yield same_seed_figure(work)
+    yield evaluate_figure(work)
+    yield train_overhead_figure(work)
     if data is not None and data.is_dir():
-        figures.append(finetune_figure(work, data))
+        yield finetune_figure(work, data)
     else:
         sys.stdout.write(f'no learning curve: there is no folder {data}\n')
-    return figures

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,24 @@ def main() -> int:
     parser.add_argument('--suite', choices=('all', 'demo', 'potentials'), default='all')
     parser.add_argument('--data', type=Path, default=DATA, help='Folder of shared data.')
     options = parser.parse_args()
-    figures = []
     if options.suite in ('all', 'demo'):
-        figures += demo_figures(options.folder)
+        keep(options.output, demo_figures(options.folder))
     if options.suite in ('all', 'potentials'):
         from potentials import potentials_figures
 
         with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
-            figures += potentials_figures(Path(name), options.data)
-    write_figures(options.output, figures)
-    for figure in figures:
-        sys.stdout.write(f'{figure["name"]}: {figure["value"]} {figure["unit"]} '
-                         f'(goal {figure["goal"]})\n')  # fmt: skip
+            keep(options.output, potentials_figures(Path(name), options.data))
     return 0
+
+
+def keep(output: Path, figures: Iterable[dict[str, Any]]) -> None:
+    """Write and print each figure as soon as it is measured."""
+    for found in figures:
+        write_figures(output, [found])
+        sys.stdout.write(
+            f'{found["name"]}: {found["value"]} {found["unit"]} (goal {found["goal"]})\n'
+        )
+        sys.stdout.flush()
 
 
 def demo_figures(folder: Path | None) -> list[dict[str, Any]]:
