@@ -1,8 +1,9 @@
 """Stage ``ins``: powder spectra at every pressure, from force constants.
 
 Job: ``force_constants`` (label → phonopy YAML), ``temperature`` (K), ``instrument``,
-``energy_range`` and ``bin_width`` (cm⁻¹), ``mesh``, ``max_order`` (null: by need) and ``settings``
-(the other fields of `PowderOptions`). Each pressure writes ``<label>.npz``: ``energy_transfer``,
+``incident_energy`` (meV, of direct geometry only), ``energy_range`` and ``bin_width`` (cm⁻¹),
+``mesh``, ``max_order`` (null: by need) and ``settings`` (the other fields of `PowderOptions`).
+Each pressure writes ``<label>.npz``: ``energy_transfer``,
 ``total``, ``order_<n>``, ``element_<symbol>``, ``bank_<name>``, ``momentum_transfer_<name>``.
 A pressure whose crystal is unstable is left out and named, unless all are.
 """
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from aiida_insbench.science.ins.powder import PowderOptions, PowderResult
 
 _REQUIRED = ('force_constants', 'temperature', 'instrument', 'energy_range', 'bin_width', 'mesh')
-_OPTIONAL = ('schema', 'stage', 'max_order', 'settings')
+_OPTIONAL = ('schema', 'stage', 'max_order', 'incident_energy', 'settings')
 _SETTINGS = {
     'directions': int,
     'cross_section': str,
@@ -69,7 +70,7 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     from aiida_insbench.science.ins.instruments import get_instrument
     from aiida_insbench.science.ins.spectrum import UNITS
 
-    instrument = get_instrument(job['instrument'])
+    instrument = get_instrument(job['instrument'], incident_energy=job.get('incident_energy'))
     options = _options(job)
     labels = sorted(job['force_constants'], key=pressure_from_label)
     spectra: dict[str, Any] = {}
@@ -131,6 +132,9 @@ def check_job(job: Mapping[str, Any], folder: Path) -> None:
         raise JobFileError(f'`energy_range` must be two numbers in cm⁻¹, not {energy_range!r}.')
     if not isinstance(job['mesh'], list) or not isinstance(job['instrument'], str):
         raise JobFileError('`mesh` must be a list and `instrument` a name.')
+    incident = job.get('incident_energy')
+    if incident is not None and not _is_number(incident):
+        raise JobFileError(f'`incident_energy` must be a number in meV, not {incident!r}.')
     max_order = job.get('max_order')
     if max_order is not None and (not _is_integer(max_order) or max_order < 1):
         raise JobFileError(f'`max_order` must be a whole number ≥ 1 or null, not {max_order!r}.')

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from aiida_insbench.science.errors import ComputationError, InputError, format_error
 
 if TYPE_CHECKING:
+    from aiida_insbench.science.ins.instruments import Instrument
     from aiida_insbench.science.ins.modes import PhononModes
     from aiida_insbench.science.ins.powder import PowderResult
 
@@ -62,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add('--force-constants', type=Path, required=True, metavar='FILE', help='or modes; see above')
-    add('--instrument', default='TOSCA', help='default TOSCA')
+    add('--instrument', default='TOSCA', help='default TOSCA; a name, or a YAML file of your own')
+    add('--incident-energy', type=float, metavar='E',
+        help='of a direct-geometry instrument, in meV; default: its usual one')  # fmt: skip
     add('--temperature', type=float, default=10.0, metavar='K', help='default 10')
     add('--range', type=float, nargs=2, default=(0.0, 2000.0), metavar=('LOW', 'HIGH'),
         help='energy transfer in cm-1, default 0 2000')  # fmt: skip
@@ -89,9 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse what cannot be computed or written, before anything is."""
-    from aiida_insbench.science.ins.instruments import get_instrument
-
-    get_instrument(options.instrument)
+    _instrument(options)
     if not options.temperature > 0:
         raise InputError(f'--temperature is {options.temperature} K; give a number above 0.')
     if options.max_order is not None and not 1 <= options.max_order <= _LARGEST_ORDER:
@@ -101,6 +102,12 @@ def _check(options: argparse.Namespace) -> None:
     for path in (options.output, options.plot):
         if path is not None and not path.resolve().parent.is_dir():
             raise InputError(f'There is no folder {path.parent} to write {path.name} into.')
+
+
+def _instrument(options: argparse.Namespace) -> Instrument:
+    from aiida_insbench.science.ins.instruments import get_instrument
+
+    return get_instrument(options.instrument, incident_energy=options.incident_energy)
 
 
 def _resolution(words: Sequence[str]) -> str | list[float] | None:
@@ -115,14 +122,13 @@ def _resolution(words: Sequence[str]) -> str | list[float] | None:
 
 
 def _compute(options: argparse.Namespace) -> tuple[PhononModes, PowderResult]:
-    from aiida_insbench.science.ins.instruments import get_instrument
     from aiida_insbench.science.ins.mode_files import read_modes
     from aiida_insbench.science.ins.powder import PowderOptions, powder_spectrum
 
     modes = read_modes(options.force_constants, mesh=options.mesh, spacing=options.q_spacing)
     result = powder_spectrum(
         modes,
-        instrument=get_instrument(options.instrument),
+        instrument=_instrument(options),
         temperature=options.temperature,
         energy_range=tuple(options.range),
         bin_width=options.bin_width,
@@ -144,15 +150,19 @@ def _settings(
     options: argparse.Namespace, modes: PhononModes, result: PowderResult
 ) -> dict[str, Any]:
     from aiida_insbench import __version__
-    from aiida_insbench.science.ins.instruments import get_instrument
     from aiida_insbench.science.ins.spectrum import UNITS
 
+    instrument = _instrument(options)
+    incident = {}
+    if instrument.geometry == 'direct':
+        incident = {'incident_energy_meV': instrument.banks[0].energy}
     return {
         'program': f'aiida-insbench {__version__}',
         'source': options.force_constants.name,
         'quantity': 'S(Q(omega), omega) times cross-section, without kf/ki',
         'units': f'cm^-1, {UNITS["intensity"]}',
-        'instrument': get_instrument(options.instrument).name,
+        'instrument': instrument.name,
+        **incident,
         'temperature_K': options.temperature,
         'kernel': ' '.join((options.kernel, *options.quirks)),
         'cross_section': options.cross_section,
@@ -247,7 +257,7 @@ def _draw(path: Path, options: argparse.Namespace, result: PowderResult) -> None
 def _progress_bar(done: int, total: int) -> None:
     filled = _BAR * done // total
     end = '\n' if done == total else ''
-    sys.stderr.write(f'\r[{"#" * filled}{"." * (_BAR - filled)}] atom {done} of {total}{end}')
+    sys.stderr.write(f'\r[{"#" * filled}{"." * (_BAR - filled)}] site {done} of {total}{end}')
     sys.stderr.flush()
 
 

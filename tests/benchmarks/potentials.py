@@ -42,7 +42,8 @@ def same_seed_figure(work: Path) -> dict[str, Any]:
         _run_job('train', folder)
         found.append(load_file(folder / 'trained.safetensors'))
     difference = max(
-        float(np.abs(found[0][key] - found[1][key]).max(initial=0)) for key in found[0]
+        float(np.abs(one.astype(float) - found[1][key].astype(float)).max(initial=0))
+        for key, one in found[0].items()
     )
     return {
         'name': 'potentials.same_seed_max_weight_difference',
@@ -217,11 +218,15 @@ def _large_frames(count: int) -> list[Atoms]:
     return found
 
 
-def potentials_figures(work: Path, data: Path | None) -> Iterator[dict[str, Any]]:
+def potentials_figures(
+    work: Path, data: Path | None, *, only: str | None = None
+) -> Iterator[dict[str, Any]]:
     """Figures one by one; the learning curve only where the shared data are."""
-    yield same_seed_figure(work)
-    yield evaluate_figure(work)
-    yield train_overhead_figure(work)
+    for measure in (same_seed_figure, evaluate_figure, train_overhead_figure):
+        if only in (None, measure.__name__):
+            yield measure(work)
+    if only not in (None, finetune_figure.__name__):
+        return
     if data is not None and data.is_dir():
         yield finetune_figure(work, data)
     else:

@@ -26,7 +26,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--output', type=Path, default=ROOT / 'benchmarks.json')
     parser.add_argument('--folder', type=Path, help='Keep the demo here instead of removing it.')
-    parser.add_argument('--suite', choices=('all', 'demo', 'potentials'), default='all')
+    parser.add_argument('--suite', choices=('all', 'demo', 'potentials', 'ins'), default='all')
+    parser.add_argument('--only', help='One figure of the suite potentials, by its function.')
     parser.add_argument('--data', type=Path, default=DATA, help='Folder of shared data.')
     options = parser.parse_args()
     if options.suite in ('all', 'demo'):
@@ -35,7 +36,13 @@ def main() -> int:
         from potentials import potentials_figures
 
         with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
-            keep(options.output, potentials_figures(Path(name), options.data))
+            chosen = potentials_figures(Path(name), options.data, only=options.only)
+            keep(options.output, chosen)
+    if options.suite in ('all', 'ins'):
+        from ins import ins_figures
+
+        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
+            keep(options.output, ins_figures(Path(name)))
     return 0
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aiida import load_profile
 from aiida.engine import run_get_node
+from aiida.manage import get_config
 from aiida.orm import Dict, Int
 from aiida.storage.sqlite_temp import SqliteTempBackend
 
@@ -24,6 +25,8 @@ from aiida_insbench.workflows.train_base import TrainBaseWorkChain
 def main(folder: Path, work: Path) -> None:
     """Train and say how it ended."""
     load_profile(SqliteTempBackend.create_profile('bench'))
+    # without a broker a parent asks for its child once a minute
+    get_config().set_option('runner.poll.interval', 1)
     _, code = prepare_codes(prepare_computer(work / 'work'))
     settings = json.loads((folder / 'job.json').read_text(encoding='utf-8'))['settings']
     builder = TrainBaseWorkChain.get_builder()

@@ -6,6 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+from ins_crystals import (
+    MAGNESIUM_HYDRIDE,
+    MAGNESIUM_HYDRIDE_SPRINGS,
+    save_crystal,
+    spring_crystal,
+)
 from test_ins import write_lithium_hydride
 
 from aiida_insbench.jobs.program import main
@@ -18,9 +24,8 @@ QUICK = ('--range', '0', '1200', '--bin-width', '4', '--mesh', '2', '2', '2')
 
 @pytest.fixture(scope='module')
 def crystal(tmp_path_factory):
-    path = tmp_path_factory.mktemp('crystal') / 'LiH.yaml'
-    write_lithium_hydride(path)
-    return path
+    path = tmp_path_factory.mktemp('crystal') / 'MgH2.yaml'
+    return save_crystal(spring_crystal(MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS), path)
 
 
 def run(*words):
@@ -66,11 +71,13 @@ def test_spectrum_is_that_of_the_library(crystal, tmp_path):
         ('--kernel', 'almost-isotropic', '--quirks', 'half-overtones'),
         ('--temperature', '200'),
         ('--instrument', 'TOSCA-Abins'),
+        ('--instrument', 'Lagrange'),
+        ('--instrument', 'MAPS', '--incident-energy', '250'),
         ('--cross-section', 'incoherent'),
         ('--resolution', 'none'),
         ('--resolution', '6.0', '0.01'),
         ('--mesh', '3', '3', '3'),
-        ('--minimum-frequency', '250', '--maximum-imaginary-weight', '1'),
+        ('--minimum-frequency', '300', '--maximum-imaginary-weight', '1'),
     ],
 )
 def test_every_option_changes_the_spectrum(crystal, tmp_path, change):
@@ -85,7 +92,7 @@ def test_without_a_file_it_goes_to_standard_output(crystal, capsys):
     assert run('--force-constants', crystal, *QUICK, '--max-order', 1) == 0
     shown = capsys.readouterr()
     assert shown.out.startswith('# program: aiida-insbench')
-    assert '8 atoms, 4 q-points, 1 orders' in shown.err
+    assert '6 atoms, 4 q-points, 1 orders' in shown.err
 
 
 @pytest.mark.parametrize(
@@ -99,6 +106,9 @@ def test_without_a_file_it_goes_to_standard_output(crystal, capsys):
         (('--max-order', '500'), '--max-order is 500'),
         (('--range', '1200', '0'), 'two rising numbers'),
         (('--range', '-500', '100'), 'reaches down to'),
+        (('--instrument', 'PANTHER', '--range', '0', '1300'), 'reaches up to 1209.8 cm⁻¹'),
+        (('--incident-energy', '100'), 'TOSCA is of indirect geometry'),
+        (('--instrument', 'MARI', '--incident-energy', '20', '--range', '0', '100'), 'resins'),
         (('--bin-width', '0'), '`bin_width` must be > 0'),
         (('--mesh', '0', '1', '1'), 'three positive whole numbers'),
         (('--resolution', 'book'), "--resolution is 'book'"),

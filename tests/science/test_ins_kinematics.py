@@ -8,7 +8,11 @@ from resins.instrument import Instrument as ResinsInstrument
 
 from aiida_insbench.science.errors import InstrumentError
 from aiida_insbench.science.ins.instruments import get_instrument, instrument_names
-from aiida_insbench.science.ins.kinematics import indirect_momentum_transfer
+from aiida_insbench.science.ins.kinematics import (
+    direct_momentum_transfer,
+    indirect_momentum_transfer,
+)
+from aiida_insbench.science.ins.resolution import published_resolution
 from aiida_insbench.science.ins.units import MEV_TO_WAVENUMBER, RECOIL_ENERGY
 
 
@@ -67,20 +71,121 @@ def test_final_energy_must_be_positive():
 def test_tosca_is_as_resins_has_it(bank):
     data = ResinsInstrument.from_default('TOSCA').get_model_data('book', detector_bank=bank)
     ours = next(b for b in get_instrument('TOSCA').banks if b.name == bank.lower())
-    assert ours.final_energy == data.average_final_energy
+    assert ours.energy == data.average_final_energy
     assert [ours.angle] == data.angles
 
 
 def test_tfxa_is_as_resins_has_it():
     data = ResinsInstrument.from_default('TFXA').get_model_data('book')
     (bank,) = get_instrument('TFXA').banks
-    assert (bank.final_energy, [bank.angle]) == (data.average_final_energy, data.angles)
+    assert (bank.energy, [bank.angle]) == (data.average_final_energy, data.angles)
 
 
 def test_tosca_of_abins_ends_at_32_wavenumbers():
     for bank in get_instrument('TOSCA-Abins').banks:
-        assert bank.final_energy * MEV_TO_WAVENUMBER == pytest.approx(32.0, abs=1e-9)
+        assert bank.energy * MEV_TO_WAVENUMBER == pytest.approx(32.0, abs=1e-9)
     assert np.radians(get_instrument('TOSCA-Abins').banks[1].angle) == pytest.approx(2.356)
+
+
+def test_direct_geometry_by_hand():
+    """E_i = 100 meV, half of it lost, at 90°: Q² = k_i² + k_f² = (100 + 50)/2.0721."""
+    result = direct_momentum_transfer(
+        energy_transfer=np.array([50 * MEV_TO_WAVENUMBER]), incident_energy=100.0, angle=90.0
+    )
+    assert result == pytest.approx([np.sqrt(150 / 2.072124)], rel=1e-5)
+
+
+@given(angle=st.floats(1, 179), incident=st.floats(5, 500), share=st.floats(0, 0.99))
+def test_direct_and_indirect_geometry_are_the_same_scattering(angle, incident, share):
+    """The same neutron seen from either end."""
+    transfer = np.array([share * incident * MEV_TO_WAVENUMBER])
+    direct = direct_momentum_transfer(
+        energy_transfer=transfer, incident_energy=incident, angle=angle
+    )
+    final = incident * (1 - share)
+    indirect = indirect_momentum_transfer(energy_transfer=transfer, final_energy=final, angle=angle)
+    assert direct == pytest.approx(indirect, rel=1e-6)
+
+
+def test_more_loss_than_the_incident_energy_is_refused():
+    with pytest.raises(InstrumentError, match=r'cannot lose more than 806\.6'):
+        direct_momentum_transfer(
+            energy_transfer=np.array([900.0]), incident_energy=100.0, angle=30.0
+        )
+    with pytest.raises(InstrumentError, match='must be > 0'):
+        direct_momentum_transfer(energy_transfer=np.zeros(1), incident_energy=0.0, angle=30.0)
+
+
+def test_lagrange_is_as_resins_has_it():
+    """Final energy and range of angles; its width at 100 meV with the monochromator Cu(220)."""
+    lagrange = get_instrument('Lagrange')
+    assert {bank.energy for bank in lagrange.banks} == {4.5}
+    assert [bank.angle for bank in lagrange.banks] == [18.0, 34.0, 50.0, 66.0, 82.0]
+    width = -3.5961e-2 + 2.156e-2 * 100 + 7.6987e-5 * 100**2
+    sigma = published_resolution(lagrange, energy_transfer=np.array([100 * MEV_TO_WAVENUMBER]))
+    assert sigma / MEV_TO_WAVENUMBER == pytest.approx([width / 2], rel=0.1)
+
+
+@pytest.mark.parametrize('name', ['PANTHER', 'MAPS', 'MARI', 'MERLIN'])
+def test_direct_instruments_take_an_incident_energy(name):
+    usual, chosen = get_instrument(name), get_instrument(name, incident_energy=170.0)
+    assert usual.geometry == 'direct'
+    assert chosen.banks[0].energy == 170.0
+    assert chosen.resolution['settings']['e_init'] == 170.0
+    assert chosen.reach[1] == pytest.approx(170.0 * MEV_TO_WAVENUMBER)
+    assert len(chosen.banks) == len({bank.name for bank in chosen.banks}) == 20
+    sigma = published_resolution(chosen, energy_transfer=np.linspace(0, 400, 9))
+    assert (sigma > 0).all()
+    assert sigma.max() < 200
+
+
+def test_choppers_that_let_nothing_through_are_named():
+    mari = get_instrument('MARI', incident_energy=20.0)
+    with pytest.raises(InstrumentError, match='resins has no resolution for MARI'):
+        published_resolution(mari, energy_transfer=np.zeros(1))
+
+
+def test_indirect_instruments_take_none():
+    with pytest.raises(InstrumentError, match='TOSCA is of indirect geometry'):
+        get_instrument('TOSCA', incident_energy=60.0)
+
+
+OWN = """
+geometry: indirect
+citation: our laboratory
+banks:
+  only: {final_energy: 4.0, angle: 120.0}
+"""
+
+
+def test_own_instrument_in_a_file(tmp_path):
+    path = tmp_path / 'ours.yaml'
+    path.write_text(OWN)
+    own = get_instrument(str(path))
+    assert (own.name, own.banks[0].energy, own.resolution) == ('ours', 4.0, {})
+
+
+@pytest.mark.parametrize(
+    ('text', 'named'),
+    [
+        ('[1]', 'describes no instrument'),
+        ('a: [', 'cannot be read'),
+        (OWN.replace('indirect', 'sideways'), "`geometry` is 'sideways'"),
+        (OWN.replace('4.0', '-4.0'), 'must be > 0 meV'),
+        (OWN.replace('angle: 120.0', 'degrees: 120.0'), "not of the form: KeyError('angle')"),
+        (OWN.replace('citation', 'source'), "KeyError('citation')"),
+    ],
+)
+def test_own_instrument_that_is_none_is_named(tmp_path, text, named):
+    (tmp_path / 'ours.yaml').write_text(text)
+    with pytest.raises(InstrumentError) as refusal:
+        get_instrument(str(tmp_path / 'ours.yaml'))
+    assert named in str(refusal.value)
+
+
+def test_own_instrument_that_is_not_there_is_named():
+    with pytest.raises(InstrumentError, match='cannot be read'):
+        get_instrument('nowhere.yaml')
 
 
 def test_every_instrument_names_its_source():

@@ -22,9 +22,15 @@ from aiida_insbench.science.errors import (
     StructureError,
 )
 from aiida_insbench.science.ins.cross_sections import cross_sections
+from aiida_insbench.science.ins.debye_waller import displacement_tensors
 from aiida_insbench.science.ins.instruments import get_instrument
 from aiida_insbench.science.ins.modes import PhononModes, modes_from_phonopy
-from aiida_insbench.science.ins.powder import PowderOptions, energy_grid, powder_spectrum
+from aiida_insbench.science.ins.powder import (
+    PowderOptions,
+    energy_grid,
+    like_atoms,
+    powder_spectrum,
+)
 from aiida_insbench.science.ins.spectrum import find_bands
 
 TOSCA = get_instrument('TOSCA')
@@ -135,6 +141,7 @@ def test_limit_of_orders(crystal):
         {'max_order': 3},
         {'tolerance': 0.1},
         {'directions': 6},
+        {'kernel': 'almost-isotropic'},
         {'cross_section': 'incoherent'},
         {'resolution': None},
         {'resolution': [5.0]},
@@ -168,6 +175,34 @@ def test_unstable_crystal_is_refused_unless_allowed(crystal):
     assert result.sum_rules.first_moment < 0.999
 
 
+def test_atoms_equal_by_symmetry_are_computed_once(crystal):
+    assert crystal.equivalent == (0, 0, 2, 2, 2, 2)
+    tensors = displacement_tensors(crystal, temperature=10.0)
+    assert like_atoms(crystal, tensors) == {0: [0, 1], 2: [2, 3, 4, 5]}
+    calls = []
+    once = spectrum_of(crystal, report=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 2), (2, 2)]
+    one_by_one = spectrum_of(replace(crystal, equivalent=()))
+    assert once.spectrum.contributions == pytest.approx(
+        one_by_one.spectrum.contributions, rel=1e-6, abs=1e-9 * once.spectrum.total.max()
+    )
+    assert once.sum_rules.first_moment == pytest.approx(one_by_one.sum_rules.first_moment)
+
+
+def test_symmetry_that_the_modes_do_not_bear_out_is_not_used(crystal):
+    heavier = crystal.masses.copy()
+    heavier[3] = 2.014
+    tensors = displacement_tensors(crystal, temperature=10.0)
+    assert like_atoms(replace(crystal, masses=heavier), tensors) == {
+        0: [0, 1],
+        2: [2, 4, 5],
+        3: [3],
+    }
+    moved = tensors.copy()
+    moved[1] *= 1.01
+    assert like_atoms(crystal, moved) == {0: [0], 1: [1], 2: [2, 3, 4, 5]}
+
+
 @pytest.mark.parametrize('energy_range', [(100.0, 0.0), (0.0, float('inf')), (0.1, 0.9)])
 def test_range_must_hold_bins(crystal, energy_range):
     with pytest.raises(InputError):
@@ -177,6 +212,28 @@ def test_range_must_hold_bins(crystal, energy_range):
 def test_range_must_be_in_reach(crystal):
     with pytest.raises(InstrumentError, match=r'reaches down to -26\.8'):
         spectrum_of(crystal, energy_range=(-40.0, 100.0))
+
+
+def test_quirks_change_order_two_only(crystal):
+    plain = spectrum_of(crystal, options=replace(QUICK, kernel='almost-isotropic')).spectrum
+    options = replace(QUICK, kernel='almost-isotropic', quirks=('half-overtones', 'loss-only'))
+    quirky = spectrum_of(crystal, options=options).spectrum
+    assert quirky.by_order[0] == pytest.approx(plain.by_order[0])
+    assert np.abs(quirky.by_order[1] - plain.by_order[1]).max() > 1e-4 * plain.by_order[1].max()
+    assert quirky.by_order[2:] == pytest.approx(plain.by_order[2:])
+
+
+@pytest.mark.parametrize(
+    ('options', 'named'),
+    [
+        ({'kernel': 'isotropic'}, '`kernel` must be one of'),
+        ({'quirks': ('loss-only',)}, 'the exact one has none'),
+        ({'kernel': 'almost-isotropic', 'quirks': ('coth',)}, 'Unknown quirks: coth'),
+    ],
+)
+def test_kernels_and_quirks_are_named(crystal, options, named):
+    with pytest.raises(InputError, match=named):
+        spectrum_of(crystal, options=replace(QUICK, **options))
 
 
 def test_resolution_by_another_name_is_refused(crystal):

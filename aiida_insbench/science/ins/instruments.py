@@ -1,20 +1,36 @@
 """Spectrometers: banks of detectors, kinematics and which resolution belongs to them.
 
-The numbers live in ``instruments/*.yaml`` beside this module, each with its source. Final energies
-in meV, scattering angles in degrees.
+The numbers live in ``instruments/*.yaml`` beside this module, each with its source; a user's own
+instrument is a file of the same form. Energies of neutrons in meV, scattering angles in degrees.
+
+In a file of geometry ``indirect`` each of ``banks`` has ``final_energy`` and ``angle``. In one of
+geometry ``direct`` there are ``angle_range``, the number of ``angles`` that stand for it, and a
+usual ``incident_energy``. ``resolution`` names ``instrument``, ``version``, ``model`` and
+``settings`` of `resins`, perhaps the ``lowest_energy`` it takes, and is empty where no published
+model is known to hold.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from aiida_insbench.science.errors import InstrumentError, format_error
 from aiida_insbench.science.ins.arrays import FloatArray
-from aiida_insbench.science.ins.kinematics import indirect_momentum_transfer
+from aiida_insbench.science.ins.kinematics import (
+    direct_momentum_transfer,
+    indirect_momentum_transfer,
+)
+from aiida_insbench.science.ins.units import MEV_TO_WAVENUMBER
+
+INDIRECT, DIRECT = GEOMETRIES = ('indirect', 'direct')
 
 
 @dataclass(frozen=True)
@@ -25,26 +41,39 @@ class Bank:
     ----------
     name : str
         Such as ``forward``.
-    final_energy : float
-        Of the analyser, in meV.
+    energy : float
+        Of the analyser (indirect) or of the incident neutrons (direct), in meV.
     angle : float
         Scattering angle in degrees.
+    geometry : {'indirect', 'direct'}
+        Which end of the neutron's path has its energy fixed.
     """
 
     name: str
-    final_energy: float
+    energy: float
     angle: float
+    geometry: str = INDIRECT
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Lowest and highest energy transfer in cm⁻¹."""
+        fixed = self.energy * MEV_TO_WAVENUMBER
+        return (-fixed, math.inf) if self.geometry == INDIRECT else (-math.inf, fixed)
 
     def momentum_transfer(self, energy_transfer: FloatArray) -> FloatArray:
         """Momentum transfer in Å⁻¹ at energy transfers in cm⁻¹."""
+        if self.geometry == DIRECT:
+            return direct_momentum_transfer(
+                energy_transfer=energy_transfer, incident_energy=self.energy, angle=self.angle
+            )
         return indirect_momentum_transfer(
-            energy_transfer=energy_transfer, final_energy=self.final_energy, angle=self.angle
+            energy_transfer=energy_transfer, final_energy=self.energy, angle=self.angle
         )
 
 
 @dataclass(frozen=True)
 class Instrument:
-    """A spectrometer of indirect geometry.
+    """A spectrometer.
 
     Parameters
     ----------
@@ -53,15 +82,27 @@ class Instrument:
     banks : tuple of Bank
         Each counts alike in the sum of a spectrum.
     resolution : dict
-        Instrument, version and model of `resins`; empty if no published model is known to hold.
+        Instrument, version, model and settings of `resins`; empty if no published model is known
+        to hold.
     citation : str
         Source of the numbers.
+    geometry : {'indirect', 'direct'}
+        Which end of the neutron's path has its energy fixed.
     """
 
     name: str
     banks: tuple[Bank, ...]
-    resolution: dict[str, str]
+    resolution: dict[str, Any]
     citation: str
+    geometry: str = field(default=INDIRECT)
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Lowest and highest energy transfer of all banks, in cm⁻¹."""
+        return (
+            max(bank.reach[0] for bank in self.banks),
+            min(bank.reach[1] for bank in self.banks),
+        )
 
 
 def instrument_names() -> tuple[str, ...]:
@@ -69,32 +110,94 @@ def instrument_names() -> tuple[str, ...]:
     return tuple(sorted(_load_all()))
 
 
-def get_instrument(name: str) -> Instrument:
-    """Look up an instrument by its name.
+def get_instrument(name: str, *, incident_energy: float | None = None) -> Instrument:
+    """Look up an instrument by its name, or read a user's own.
+
+    Parameters
+    ----------
+    name : str
+        One of `instrument_names`, or the path of a YAML file.
+    incident_energy : float, optional
+        Of a spectrometer of direct geometry, in meV; by default its usual one.
 
     Raises
     ------
     InstrumentError
-        If there is none of this name; the message lists the known ones.
+        If there is none of this name (the message lists the known ones), a file is not of the
+        form, or an incident energy is given to a spectrometer that has none.
     """
+    if name.endswith(('.yaml', '.yml')):
+        return _instrument(_load_file(Path(name)), incident_energy)
     known = _load_all()
     if name not in known:
         raise InstrumentError(
             format_error(
-                f'There is no instrument {name!r}.', fix=f'Choose from {", ".join(sorted(known))}.'
+                f'There is no instrument {name!r}.',
+                fix=f'Choose from {", ".join(sorted(known))}, or give a YAML file of your own.',
             )
         )
-    entry = known[name]
-    banks = tuple(
-        Bank(name=bank, final_energy=float(values['final_energy']), angle=float(values['angle']))
+    return _instrument(known[name], incident_energy)
+
+
+def _instrument(entry: Mapping[str, Any], incident_energy: float | None) -> Instrument:
+    name = str(entry.get('name', 'instrument'))
+    try:
+        geometry = str(entry['geometry'])
+        if geometry not in GEOMETRIES:
+            raise InstrumentError(f'`geometry` is {geometry!r}; known: {", ".join(GEOMETRIES)}.')
+        banks = (_direct if geometry == DIRECT else _indirect)(entry, incident_energy)
+        resolution = dict(entry.get('resolution') or {})
+        citation = ' '.join(str(entry['citation']).split())
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        if isinstance(exc, InstrumentError):
+            raise
+        raise InstrumentError(
+            format_error(
+                f'The description of {name} is not of the form: {exc!r}.',
+                fix='Compare it with those in aiida_insbench/science/ins/instruments.',
+            )
+        ) from exc
+    if geometry == DIRECT and resolution:
+        settings = dict(resolution.get('settings') or {})
+        resolution['settings'] = {**settings, 'e_init': banks[0].energy}
+    return Instrument(name, banks, resolution, citation, geometry)
+
+
+def _indirect(entry: Mapping[str, Any], incident_energy: float | None) -> tuple[Bank, ...]:
+    if incident_energy is not None:
+        raise InstrumentError(
+            f'{entry["name"]} is of indirect geometry: it has no incident energy to choose.'
+        )
+    return tuple(
+        Bank(str(bank), _positive(values['final_energy']), float(values['angle']))
         for bank, values in entry['banks'].items()
     )
-    return Instrument(
-        name=name,
-        banks=banks,
-        resolution=dict(entry.get('resolution') or {}),
-        citation=' '.join(str(entry['citation']).split()),
-    )
+
+
+def _direct(entry: Mapping[str, Any], incident_energy: float | None) -> tuple[Bank, ...]:
+    energy = _positive(entry['incident_energy'] if incident_energy is None else incident_energy)
+    low, high = (float(angle) for angle in entry['angle_range'])
+    count = int(entry['angles'])
+    # in the middle of equal parts of the range
+    middles = low + (high - low) * (np.arange(count) + 0.5) / count
+    return tuple(Bank(f'angle_{angle:.1f}', energy, float(angle), DIRECT) for angle in middles)
+
+
+def _positive(value: Any) -> float:
+    number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise InstrumentError(f'An energy of neutrons must be > 0 meV, not {value!r}.')
+    return number
+
+
+def _load_file(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        raise InstrumentError(f'The instrument {path} cannot be read: {exc}.') from exc
+    if not isinstance(data, dict):
+        raise InstrumentError(f'{path} describes no instrument.')
+    return {'name': path.stem, **data}
 
 
 def _load_all() -> dict[str, dict[str, Any]]:

@@ -61,3 +61,50 @@ def indirect_momentum_transfer(
         initial_wave**2 + final_wave**2 - 2 * initial_wave * final_wave * np.cos(np.radians(angle))
     )
     return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
+
+
+def direct_momentum_transfer(
+    *, energy_transfer: FloatArray, incident_energy: float, angle: float
+) -> FloatArray:
+    r"""Momentum transfer of a direct-geometry spectrometer.
+
+    .. math:: Q^2 = k_i^2 + k_f^2 - 2 k_i k_f \cos\theta, \quad
+              k^2 = 2m_nE/\hbar^2, \quad E_f = E_i - \hbar\omega
+
+    Parameters
+    ----------
+    energy_transfer : ndarray, shape (n,)
+        ħω in cm⁻¹.
+    incident_energy : float
+        E_i of the choppers in meV, > 0.
+    angle : float
+        Scattering angle θ in degrees.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Q in Å⁻¹.
+
+    Raises
+    ------
+    InstrumentError
+        If the incident energy is not positive, or the neutron would have to lose more than it.
+    """
+    if not incident_energy > 0:
+        raise InstrumentError(f'The incident energy must be > 0 meV, not {incident_energy}.')
+    final = incident_energy - np.asarray(energy_transfer, dtype=np.float64) / MEV_TO_WAVENUMBER
+    if (final < 0).any():
+        raise InstrumentError(
+            format_error(
+                f'Energy transfers reach {np.max(energy_transfer):.1f} cm⁻¹.',
+                reason=f'A neutron of {incident_energy} meV cannot lose more than '
+                f'{incident_energy * MEV_TO_WAVENUMBER:.1f} cm⁻¹.',
+                fix='Lower the upper end of the range, or raise the incident energy.',
+            )
+        )
+    initial_wave = np.sqrt(incident_energy / NEUTRON_KINETIC_ENERGY)
+    final_wave = np.sqrt(final / NEUTRON_KINETIC_ENERGY)
+    squared = (
+        initial_wave**2 + final_wave**2 - 2 * initial_wave * final_wave * np.cos(np.radians(angle))
+    )
+    return np.asarray(np.sqrt(np.maximum(squared, 0.0)))

@@ -50,6 +50,9 @@ class PhononModes:
     gamma_only : bool
         Whether Γ is the only q-point: that of a molecule, or of a crystal whose dispersion is left
         out.
+    equivalent : tuple of int, optional
+        For each atom the first one on a site that symmetry makes equal; empty if that is not
+        known.
 
     Raises
     ------
@@ -64,6 +67,7 @@ class PhononModes:
     symbols: tuple[str, ...]
     symmetric: bool = True
     gamma_only: bool = False
+    equivalent: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         n_qpoints, n_modes = self.frequencies.shape
@@ -72,6 +76,7 @@ class PhononModes:
             self.eigenvectors.shape != (n_qpoints, n_modes, n_atoms, 3)
             or self.weights.shape != (n_qpoints,)
             or self.masses.shape != (n_atoms,)
+            or len(self.equivalent) not in (0, n_atoms)
         ):
             raise InputError(
                 f'Shapes of phonon modes do not fit: frequencies {self.frequencies.shape}, '
@@ -148,7 +153,8 @@ def modes_from_force_constants(
     """
     divisions = _check_mesh(mesh)
     crystal = force_constants.crystal
-    rotations = np.asarray(spglib.get_symmetry(crystal.to_spglib_cell(), symprec=1e-4)['rotations'])
+    symmetry = spglib.get_symmetry(crystal.to_spglib_cell(), symprec=1e-4)
+    rotations = np.asarray(symmetry['rotations'])
     if shift is None:
         shift = symmetric_shift(divisions, rotations=rotations)
     qpoints, weights = shifted_mesh(divisions, shift=shift)
@@ -156,12 +162,14 @@ def modes_from_force_constants(
         # Euphonic runs on one thread once torch has brought a second OpenMP: right, and no news.
         warnings.filterwarnings('ignore', message='More than one OpenMP')
         result = force_constants.calculate_qpoint_phonon_modes(qpoints, weights=weights)
-    return phonon_modes(
-        result, symmetric=keeps_symmetry(divisions, shift=shift, rotations=rotations)
-    )
+    symmetric = keeps_symmetry(divisions, shift=shift, rotations=rotations)
+    equivalent = tuple(int(atom) for atom in symmetry['equivalent_atoms'])
+    return phonon_modes(result, symmetric=symmetric, equivalent=equivalent if symmetric else ())
 
 
-def phonon_modes(modes: Any, *, symmetric: bool = False) -> PhononModes:
+def phonon_modes(
+    modes: Any, *, symmetric: bool = False, equivalent: tuple[int, ...] = ()
+) -> PhononModes:
     """Take over modes of Euphonic.
 
     Parameters
@@ -170,6 +178,8 @@ def phonon_modes(modes: Any, *, symmetric: bool = False) -> PhononModes:
         At any q-points; their weights are scaled to add up to 1.
     symmetric : bool
         Whether the q-points as a whole are known to have the crystal's symmetry.
+    equivalent : tuple of int
+        As in `PhononModes`.
     """
     weights = np.asarray(modes.weights, dtype=np.float64)
     crystal = modes.crystal
@@ -181,6 +191,7 @@ def phonon_modes(modes: Any, *, symmetric: bool = False) -> PhononModes:
         symbols=tuple(str(symbol) for symbol in crystal.atom_type),
         symmetric=symmetric,
         gamma_only=bool(len(weights) == 1 and np.allclose(modes.qpts, 0)),
+        equivalent=equivalent,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aiida_insbench.science.errors import InputError, InstrumentError
+from aiida_insbench.science.errors import InputError, InstrumentError, format_error
 from aiida_insbench.science.ins.almost_isotropic import (
     abins_second_order,
     almost_isotropic_orders,
@@ -45,7 +45,6 @@ from aiida_insbench.science.ins.resolution import (
 )
 from aiida_insbench.science.ins.spectrum import PowderSpectrum
 from aiida_insbench.science.ins.sum_rules import SumRules, mean_sum_rules, sum_rules
-from aiida_insbench.science.ins.units import MEV_TO_WAVENUMBER
 
 PUBLISHED = 'published'
 EXACT, ALMOST_ISOTROPIC = KERNELS = ('exact', 'almost-isotropic')
@@ -122,7 +121,7 @@ def powder_spectrum(
     options: PowderOptions | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> PowderResult:
-    """Spectrum of a powder on an indirect-geometry instrument.
+    """Spectrum of a powder on an instrument.
 
     Parameters
     ----------
@@ -140,7 +139,8 @@ def powder_spectrum(
     options : PowderOptions, optional
         The defaults of its fields if not given.
     report : callable, optional
-        Called as ``report(done, total)`` after each atom.
+        Called as ``report(done, total)`` after each atom that symmetry does not make equal to
+        another.
 
     Returns
     -------
@@ -238,8 +238,8 @@ def _sum_atoms(
         max_order=options.max_order,
     )
     result = np.zeros((len(transfers), len(modes.elements), orders, transfers.shape[1]))
-    rules = []
-    for atom, symbol in enumerate(modes.symbols):
+    rules, groups = [], like_atoms(modes, tensors)
+    for done, (atom, members) in enumerate(groups.items(), start=1):
         density = displacement_density(
             modes,
             atom=atom,
@@ -268,7 +268,8 @@ def _sum_atoms(
                 orders=orders,
                 options=options,
             )
-        result[:, modes.elements.index(symbol)] += barns[atom] * spectrum
+        element = modes.elements.index(modes.symbols[atom])
+        result[:, element] += barns[members].sum() * spectrum
         rules.append(
             sum_rules(
                 density,
@@ -281,8 +282,41 @@ def _sum_atoms(
             )
         )
         if report:
-            report(atom + 1, len(modes.symbols))
-    return result, mean_sum_rules(rules, shares)
+            report(done, len(groups))
+    return result, mean_sum_rules(rules, np.array([shares[m].sum() for m in groups.values()]))
+
+
+def like_atoms(modes: PhononModes, tensors: FloatArray) -> dict[int, list[int]]:
+    """Group atoms whose powder spectra are equal by symmetry.
+
+    An atom is grouped with its equivalent only if the modes bear it out: mass, trace of U and of U²
+    agree to 1e-3.
+
+    Parameters
+    ----------
+    modes : PhononModes
+        Which atoms symmetry makes equal.
+    tensors : ndarray, shape (n_atoms, 3, 3)
+        Mean-square displacements in Å².
+
+    Returns
+    -------
+    dict of int to list of int
+        First atom of each group to all of its atoms.
+    """
+    firsts = modes.equivalent or tuple(range(len(modes.symbols)))
+    invariants = np.column_stack(
+        (
+            modes.masses,
+            np.trace(tensors, axis1=1, axis2=2),
+            np.einsum('iab,iab->i', tensors, tensors),
+        )
+    )
+    groups: dict[int, list[int]] = {}
+    for atom, first in enumerate(firsts):
+        same = first in groups and np.allclose(invariants[atom], invariants[first], rtol=1e-3)
+        groups.setdefault(first if same else atom, []).append(atom)
+    return groups
 
 
 def _almost_isotropic(
@@ -337,15 +371,26 @@ def _sigma(instrument: Instrument, grid: EnergyGrid, options: PowderOptions) -> 
 
 def _widened(grid: EnergyGrid, instrument: Instrument, options: PowderOptions) -> EnergyGrid:
     """The grid and a margin for the resolution, within the instrument's reach."""
-    reach = -min(bank.final_energy for bank in instrument.banks) * MEV_TO_WAVENUMBER
-    lowest = int(np.ceil(reach / grid.bin_width))
+    low, high = instrument.reach
+    lowest = int(np.ceil(max(low, -1e9) / grid.bin_width))
+    highest = int(np.floor(min(high, 1e9) / grid.bin_width))
     if grid.first < lowest:
         raise InstrumentError(
-            f'{instrument.name} reaches down to {reach:.1f} cm⁻¹; `energy_range` starts at '
+            f'{instrument.name} reaches down to {low:.1f} cm⁻¹; `energy_range` starts at '
             f'{grid.first * grid.bin_width:.1f}.'
+        )
+    if grid.last > highest:
+        raise InstrumentError(
+            format_error(
+                f'{instrument.name} reaches up to {high:.1f} cm⁻¹; `energy_range` ends at '
+                f'{grid.last * grid.bin_width:.1f}.',
+                fix='Lower the end of the range or raise the incident energy.',
+            )
         )
     sigma = _sigma(instrument, grid, options)
     if sigma is None:
         return grid
     below, above = np.ceil(_MARGIN * sigma[[0, -1]] / grid.bin_width).astype(int)
-    return EnergyGrid(grid.bin_width, max(lowest, grid.first - int(below)), grid.last + int(above))
+    return EnergyGrid(
+        grid.bin_width, max(lowest, grid.first - int(below)), min(highest, grid.last + int(above))
+    )

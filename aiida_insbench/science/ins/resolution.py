@@ -29,7 +29,7 @@ def published_resolution(instrument: Instrument, *, energy_transfer: FloatArray)
     instrument : Instrument
         Names the model.
     energy_transfer : ndarray, shape (n,)
-        In cm⁻¹; below zero the width at zero is taken.
+        In cm⁻¹; below zero, or below the model's lowest energy, the width there is taken.
 
     Returns
     -------
@@ -51,11 +51,20 @@ def published_resolution(instrument: Instrument, *, energy_transfer: FloatArray)
     from resins.instrument import Instrument as ResinsInstrument
 
     source = instrument.resolution
-    model = ResinsInstrument.from_default(
-        source['instrument'], source['version']
-    ).get_resolution_function(source['model'])
-    points = np.maximum(energy_transfer, 0.0)[:, None] / MEV_TO_WAVENUMBER
-    sigma = model.get_characteristics(points)['sigma'] * MEV_TO_WAVENUMBER
+    lowest = float(source.get('lowest_energy', 0.0))
+    points = np.maximum(energy_transfer / MEV_TO_WAVENUMBER, lowest)[:, None]
+    try:
+        model = ResinsInstrument.from_default(
+            source['instrument'], source['version']
+        ).get_resolution_function(source['model'], **(source.get('settings') or {}))
+        sigma = model.get_characteristics(points)['sigma'] * MEV_TO_WAVENUMBER
+    except Exception as exc:  # errors of resins have no base of their own
+        raise InstrumentError(
+            format_error(
+                f'resins has no resolution for {instrument.name} as it is set: {exc!r}.',
+                fix='Choose another incident energy or chopper, or give `resolution` yourself.',
+            )
+        ) from exc
     return _check_sigma(np.asarray(sigma, dtype=np.float64))
 
 
