@@ -5,6 +5,8 @@ import hashlib
 import http.server
 import os
 import pickle
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -100,6 +102,17 @@ def test_exported_model_has_the_forces_of_the_potential(potential, model_file):
     there = MACECalculator(model_paths=str(model_file), device='cpu', default_dtype='float64')
     for mine, theirs in zip(results(calculator(potential)), results(there), strict=True):
         assert mine == pytest.approx(theirs, rel=1e-12, abs=1e-12)
+
+
+def test_exported_model_is_taken_by_the_converter_for_lammps(model_file, tmp_path):
+    copy = tmp_path / 'small.model'
+    copy.write_bytes(model_file.read_bytes())
+    subprocess.run(
+        [sys.executable, '-W', 'ignore', '-m', 'mace.cli.create_lammps_model', str(copy)],
+        check=True,
+        capture_output=True,
+    )
+    assert (tmp_path / 'small.model-lammps.pt').stat().st_size > 10_000
 
 
 def test_what_was_exported_comes_back_to_the_byte(potential, model_file):
