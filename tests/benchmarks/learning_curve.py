@@ -10,6 +10,7 @@ hand: the rms difference of the sorted frequencies of the relaxed crystal, in cm
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from aiida_insbench.science.frames import ENERGY_KEY, FORCES_KEY, STRESS_KEY, wr
 from aiida_insbench.science.structures import atoms_to_dict
 
 SIZES = (10, 20, 40, 80)
-STEPS = 1600
+STEPS = 1000
 BASE_EPOCHS = 40
 _VALIDATION, _TEST = 10, 30
 _LAST_RATE = 0.05  # of the first
@@ -164,7 +165,10 @@ def _run(stage: str, folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         json.dumps({'schema': 1, 'stage': stage, **job}), encoding='utf-8'
     )
     subprocess.run(
-        [sys.executable, '-m', 'aiida_insbench.jobs', stage, 'job.json'], cwd=folder, check=True
+        [sys.executable, '-m', 'aiida_insbench.jobs', stage, 'job.json'],
+        cwd=folder,
+        check=True,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
     )
     result: dict[str, Any] = json.loads((folder / 'result.json').read_text(encoding='utf-8'))
     return result['result']

@@ -150,7 +150,7 @@ def finetune_figure(work: Path, data: Path) -> dict[str, Any]:
         'goal': 1.2,
         'better': 'higher',
         'how': 'benzene, vdW-DF2: force rmse on 30 held-out frames, from scratch over fine-tuned '
-        'from ammonia and urea, 1600 steps each; meV/Å by training frames: '
+        'from ammonia and urea, 1000 steps each; meV/Å by training frames: '
         + '; '.join(f'{strategy} {by_size}' for strategy, by_size in forces.items()),
     }
 
