@@ -259,6 +259,7 @@ def _summary(result: PowderResult) -> dict[str, Any]:
         'imaginary_weight': max(census.left_out.values()),
         'imaginary_weight_by_element': dict(census.left_out),
         'msd': dict(result.displacements),
+        'warnings': list(result.warnings),
         'units': UNITS,
     }
 

@@ -273,8 +273,8 @@ def _say(
         f'{result.sum_rules.norm:.4f}, first moment {result.sum_rules.first_moment:.4f} of the '
         'recoil energy\n'
     )
-    if modes.gamma_only:
-        say('Gamma only: right for a molecule, without dispersion for a crystal.\n')
+    for warning in result.warnings:
+        say(f'{warning}\n')
     left_out = census.n_imaginary + census.n_near_zero
     if left_out:
         say(

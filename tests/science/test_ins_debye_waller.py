@@ -16,11 +16,14 @@ from ins_crystals import (
 from aiida_insbench.science.errors import ImaginaryModeError, InputError
 from aiida_insbench.science.ins.debye_waller import (
     displacement_tensors,
+    dominant_modes,
     isotropic_displacements,
     mean_square_displacement,
     occupation,
 )
-from aiida_insbench.science.ins.modes import modes_from_phonopy, shifted_mesh
+from aiida_insbench.science.ins.modes import PhononModes, modes_from_phonopy, shifted_mesh
+
+ZERO_POINT = 16.857629168  # ħ/2mω of 1 u at 1 cm⁻¹ in Å²
 
 
 def displacement(frequency, *, mass=1.0, temperature=0.0):
@@ -99,3 +102,21 @@ def test_equivalent_atoms_move_alike_on_a_symmetric_mesh(tmp_path):
     mean = isotropic_displacements(modes, tensors)
     assert mean['H'] == pytest.approx(spectra[2].mean(), rel=1e-6)
     assert mean['H'] > mean['Mg']
+
+
+def test_a_soft_mode_that_dominates_is_named():
+    """Two modes of one atom at 10 K: kT is 7 cm⁻¹, so that 2 cm⁻¹ moves far more than 500."""
+    modes = PhononModes(
+        frequencies=np.array([[2.0, 500.0, 600.0], [400.0, 500.0, 600.0]]),
+        eigenvectors=np.array([np.eye(3, dtype=complex).reshape(3, 1, 3)] * 2),
+        weights=np.array([0.5, 0.5]),
+        masses=np.ones(1),
+        symbols=('H',),
+    )
+    (found,) = dominant_modes(modes, temperature=10.0)
+    assert (found.element, found.qpoint, found.frequency) == ('H', 0, 2.0)
+    lengths = ZERO_POINT / np.array([2.0, 500, 600, 400, 500, 600])
+    lengths[0] /= np.tanh(2.0 / (2 * 6.950348))
+    assert found.share == pytest.approx(lengths[0] / lengths.sum(), rel=1e-3)
+    assert 'One mode at 2.0 cm⁻¹' in str(found)
+    assert dominant_modes(modes, temperature=10.0, minimum_frequency=5.0, share=0.5) == ()

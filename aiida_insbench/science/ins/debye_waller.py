@@ -9,6 +9,8 @@ Source: Mitchell et al., *Vibrational Spectroscopy with Neutrons* (2005), ch. 2.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from aiida_insbench.science.errors import ImaginaryModeError, InputError
@@ -131,3 +133,78 @@ def isotropic_displacements(modes: PhononModes, tensors: FloatArray) -> dict[str
     traces = np.trace(tensors, axis1=1, axis2=2) / 3
     symbols = np.array(modes.symbols)
     return {element: float(traces[symbols == element].mean()) for element in modes.elements}
+
+
+@dataclass(frozen=True)
+class DominantMode:
+    """A single mode that holds much of an element's mean-square displacement.
+
+    Parameters
+    ----------
+    element : str
+        Chemical symbol.
+    qpoint : int
+        Index of the q-point.
+    frequency : float
+        In cm⁻¹.
+    share : float
+        Of the element's trace of U, 0 to 1.
+    """
+
+    element: str
+    qpoint: int
+    frequency: float
+    share: float
+
+    def __str__(self) -> str:
+        return (
+            f'One mode at {self.frequency:.1f} cm⁻¹ (q-point {self.qpoint}) holds '
+            f'{self.share:.0%} of the mean-square displacement of {self.element}: the '
+            'Debye–Waller factor hangs on it. Take a finer mesh, or see whether that frequency is '
+            'to be trusted.'
+        )
+
+
+def dominant_modes(
+    modes: PhononModes,
+    *,
+    temperature: float,
+    minimum_frequency: float = MINIMUM_FREQUENCY,
+    share: float = 0.2,
+) -> tuple[DominantMode, ...]:
+    """Find single modes, soft ones as a rule, that hold much of an element's displacement.
+
+    Parameters
+    ----------
+    modes : PhononModes
+        Modes on a mesh; of a molecule at Γ single modes always dominate.
+    temperature : float
+        In K.
+    minimum_frequency : float
+        In cm⁻¹; modes below it are left out.
+    share : float
+        What is much, 0 to 1.
+
+    Returns
+    -------
+    tuple of DominantMode
+        At most one for each element.
+    """
+    used = modes.frequencies >= minimum_frequency
+    squared = mean_square_displacement(
+        frequencies=np.where(used, modes.frequencies, 1.0),
+        masses=np.ones_like(modes.frequencies),
+        temperature=temperature,
+    )
+    weights = np.where(used, squared, 0.0) * modes.weights[:, None]
+    motion = (np.abs(modes.eigenvectors) ** 2).sum(axis=-1) / modes.masses
+    symbols = np.array(modes.symbols)
+    found = []
+    for element in modes.elements:
+        parts = weights * motion[:, :, symbols == element].sum(axis=-1)
+        qpoint, mode = np.unravel_index(int(parts.argmax()), parts.shape)
+        part = float(parts[qpoint, mode] / max(parts.sum(), 1e-300))
+        if part > share:
+            frequency = float(modes.frequencies[qpoint, mode])
+            found.append(DominantMode(element, int(qpoint), frequency, part))
+    return tuple(found)

@@ -27,7 +27,11 @@ from aiida_insbench.science.ins.census import (
     take_census,
 )
 from aiida_insbench.science.ins.cross_sections import cross_sections
-from aiida_insbench.science.ins.debye_waller import displacement_tensors, isotropic_displacements
+from aiida_insbench.science.ins.debye_waller import (
+    displacement_tensors,
+    dominant_modes,
+    isotropic_displacements,
+)
 from aiida_insbench.science.ins.directions import sphere_rule
 from aiida_insbench.science.ins.instruments import Instrument
 from aiida_insbench.science.ins.kernel import (
@@ -103,12 +107,15 @@ class PowderResult:
         Mean over the atoms, weighted by cross-section, at the largest Q of the range.
     displacements : mapping from str to float
         Isotropic mean-square displacement of each element in Å².
+    warnings : tuple of str
+        What a reader should mind.
     """
 
     spectrum: PowderSpectrum
     census: ModeCensus
     sum_rules: SumRules
     displacements: Mapping[str, float]
+    warnings: tuple[str, ...] = ()
 
 
 def powder_spectrum(
@@ -190,7 +197,23 @@ def powder_spectrum(
         elements=modes.elements,
         temperature=temperature,
     )
-    return PowderResult(spectrum, census, rules, isotropic_displacements(modes, tensors))
+    return PowderResult(
+        spectrum,
+        census,
+        rules,
+        isotropic_displacements(modes, tensors),
+        _warnings(modes, temperature=temperature, options=options),
+    )
+
+
+def _warnings(modes: PhononModes, *, temperature: float, options: PowderOptions) -> tuple[str, ...]:
+    """What a reader should mind."""
+    if modes.gamma_only:
+        return ('Γ is the only q-point: right for a molecule, without dispersion for a crystal.',)
+    dominant = dominant_modes(
+        modes, temperature=temperature, minimum_frequency=options.minimum_frequency
+    )
+    return tuple(str(mode) for mode in dominant)
 
 
 def energy_grid(energy_range: tuple[float, float], bin_width: float) -> EnergyGrid:
