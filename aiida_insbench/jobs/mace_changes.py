@@ -1,4 +1,6 @@
-"""What is changed in MACE's training program while it runs: savings, and patience that ends it.
+"""What is changed in MACE's training program while it runs.
+
+Savings, checkpoints that a kill leaves whole, and patience that ends it.
 
 The savings change no number (a test compares the weights): the gradient of the loss is taken for
 the weights only, not for positions and cell as well; graphs of one frame are collated once, not in
@@ -11,11 +13,14 @@ from __future__ import annotations
 import importlib
 import math
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
 #: Version of MACE the savings were written against.
 QUICKENED = '0.3.16'
+#: Folder, beside MACE's own files, of checkpoints that are being written.
+_UNFINISHED = 'unfinished'
 
 
 def quicken(program: Any, *, batch_size: int) -> None:
@@ -91,6 +96,30 @@ def _keep_batches() -> None:
         return kept[key][1]
 
     collater.__call__ = collate_once
+
+
+def keep_checkpoints_whole() -> None:
+    """Write a checkpoint elsewhere, put it in place, and only then remove the one before.
+
+    MACE 0.3.16 removes the old one first: killed while it writes, it leaves none that can be read.
+    """
+    handler: Any = importlib.import_module('mace.tools.checkpoint').CheckpointIO
+    plain = handler.save
+
+    def save(self: Any, checkpoint: Any, epochs: int, keep_last: bool = False) -> None:
+        home, before = self.directory, self.old_path
+        self.directory, self.old_path = _UNFINISHED, None
+        try:
+            plain(self, checkpoint, epochs, keep_last)
+        finally:
+            self.directory = home
+        written = Path(self.old_path)
+        Path(home).mkdir(parents=True, exist_ok=True)
+        self.old_path = str(written.replace(Path(home) / written.name))
+        if before and not self.keep and not keep_last and before != self.old_path:
+            Path(before).unlink(missing_ok=True)
+
+    handler.save = save
 
 
 def slow_down(program: Any, factor: float) -> None:

@@ -21,7 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from aiida_insbench.jobs.mace_arguments import HEAD, NAME, REPLAY_HEAD, START_MODEL, mace_e0s
-from aiida_insbench.jobs.mace_changes import QUICKENED, Patience, quicken, slow_down
+from aiida_insbench.jobs.mace_changes import (
+    QUICKENED,
+    Patience,
+    keep_checkpoints_whole,
+    quicken,
+    slow_down,
+)
 from aiida_insbench.jobs.program import write_json
 from aiida_insbench.science.frames import read_frames
 from aiida_insbench.science.isolated_atoms import estimate_isolated_atom_energies
@@ -57,6 +63,7 @@ def main(plan_file: str) -> None:
     program = importlib.import_module('mace.cli.run_train')
     if plan['quick'] and importlib.import_module('mace').__version__ == QUICKENED:
         quicken(program, batch_size=plan['batch_size'])
+    keep_checkpoints_whole()
     if plan['resumed'] and plan['resume_rate_factor'] != 1.0:
         slow_down(program, plan['resume_rate_factor'])
     patience = _watch_patience(program, plan)

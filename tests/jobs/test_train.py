@@ -16,7 +16,11 @@ from pair_frames import MorsePairs, crystal, labelled
 
 from aiida_insbench.jobs import train
 from aiida_insbench.jobs.mace_arguments import mace_arguments
-from aiida_insbench.jobs.mace_changes import NoMoreProgressError, Patience
+from aiida_insbench.jobs.mace_changes import (
+    NoMoreProgressError,
+    Patience,
+    keep_checkpoints_whole,
+)
 from aiida_insbench.jobs.memory import speaks_of_memory
 from aiida_insbench.jobs.program import run_stage
 from aiida_insbench.jobs.progress import Progress, read_progress
@@ -687,6 +691,33 @@ def test_second_stage_and_patience(tmp_path):
     assert ended['epochs'] == ended['best_epoch'] + 2 < 60
 
 
+def test_checkpoint_is_whole_whenever_it_is_killed(tmp_path, monkeypatch):
+    """The old one stays until the new one is in place."""
+    checkpoint = pytest.importorskip('mace.tools.checkpoint')
+    monkeypatch.setattr(checkpoint.CheckpointIO, 'save', checkpoint.CheckpointIO.save)
+    monkeypatch.chdir(tmp_path)
+    keep_checkpoints_whole()
+    home = tmp_path / 'checkpoints'
+    io = checkpoint.CheckpointIO(str(home), tag='run')
+    io.save({'weights': 1}, epochs=1)
+    assert [path.name for path in home.iterdir()] == ['run_epoch-1.pt']
+
+    def killed(obj, f):
+        Path(f).write_bytes(b'half')
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.torch, 'save', killed)
+        with pytest.raises(KeyboardInterrupt):
+            io.save({'weights': 2}, epochs=2)
+    assert [path.name for path in home.iterdir()] == ['run_epoch-1.pt']
+    again = checkpoint.CheckpointIO(str(home), tag='run')
+    assert again.load_latest() == ({'weights': 1}, 1)
+    again.save({'weights': 3}, epochs=3)
+    again.save({'weights': 4}, epochs=4)
+    assert sorted(path.name for path in home.iterdir()) == ['run_epoch-1.pt', 'run_epoch-4.pt']
+
+
 @pytest.mark.real
 def test_resumed_training_goes_on_from_its_checkpoint(tmp_path):
     write_job(tmp_path, max_epochs=1000, resume='checkpoint', learning_rate=0.005)
@@ -698,13 +729,14 @@ def test_resumed_training_goes_on_from_its_checkpoint(tmp_path):
     job.send_signal(signal.SIGTERM)
     assert job.wait(30) == 12
     reached = json.loads((tmp_path / 'training_curve.json').read_text())
-    checkpoints = list((tmp_path / 'checkpoints').iterdir())
-    assert len(checkpoints) == 1
-
+    names = [path.stem for path in (tmp_path / 'checkpoints').iterdir()]
+    kept = max(int(name.rpartition('-')[2]) for name in names)
+    # ended between the best epoch's record and its checkpoint, the one before is there
     best = reached['epoch'][int(np.argmin(reached['loss']))]
+    assert best - 2 <= kept <= best
     write_job(
         tmp_path,
-        max_epochs=best + 4,
+        max_epochs=kept + 4,
         resume='checkpoint',
         resumed=True,
         learning_rate=0.005,
@@ -712,6 +744,6 @@ def test_resumed_training_goes_on_from_its_checkpoint(tmp_path):
     )
     assert run_stage('train', tmp_path / 'job.json') == 0
     result = json.loads((tmp_path / 'result.json').read_text())['result']
-    assert result['resumed_from_epoch'] == best
+    assert result['resumed_from_epoch'] == kept
     assert result['final']['loss'] < 1.2 * min(reached['loss'])
     assert not (tmp_path / 'checkpoints').exists()
