@@ -36,6 +36,7 @@ _SETTINGS = {
     'cross_section': str,
     'kernel': str,
     'tolerance': float,
+    'direction_tolerance': float,
     'minimum_frequency': float,
     'maximum_imaginary_weight': float,
 }
@@ -191,7 +192,7 @@ def _options(job: Mapping[str, Any]) -> PowderOptions:
     from aiida_insbench.science.ins.powder import PowderOptions
 
     options = PowderOptions(max_order=job.get('max_order'), **job.get('settings', {}))
-    if options.directions not in DIRECTIONS:
+    if options.directions is not None and options.directions not in DIRECTIONS:
         raise InputError(
             f'`settings.directions` must be one of {DIRECTIONS}, not {options.directions}.'
         )
@@ -259,6 +260,8 @@ def _summary(result: PowderResult) -> dict[str, Any]:
         'imaginary_weight': max(census.left_out.values()),
         'imaginary_weight_by_element': dict(census.left_out),
         'msd': dict(result.displacements),
+        'directions': dict(result.directions),
+        'direction_error': result.direction_error,
         'warnings': list(result.warnings),
         'units': UNITS,
     }

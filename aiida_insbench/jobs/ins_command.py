@@ -169,6 +169,8 @@ def _settings(
         'resolution': ' '.join(options.resolution),
         'orders': result.spectrum.n_orders,
         'q_points': 'Gamma only' if modes.gamma_only else len(modes.weights),
+        'directions': ' '.join(f'{k} {v}' for k, v in result.directions.items()),
+        'direction_error': f'{result.direction_error:.1e}',
         'norm': f'{result.sum_rules.norm:.6f}',
         'first_moment': f'{result.sum_rules.first_moment:.6f}',
         'modes_left_out': result.census.n_imaginary + result.census.n_near_zero,

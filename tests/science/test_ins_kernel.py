@@ -21,7 +21,12 @@ from scipy.stats import poisson
 from aiida_insbench.science.errors import ConvergenceError, InputError
 from aiida_insbench.science.ins import kernel
 from aiida_insbench.science.ins.debye_waller import displacement_tensors
-from aiida_insbench.science.ins.directions import DIRECTIONS, sphere_rule
+from aiida_insbench.science.ins.directions import (
+    DIRECTIONS,
+    enough_directions,
+    quadrature_error,
+    sphere_rule,
+)
 from aiida_insbench.science.ins.kernel import EnergyGrid, displacement_density, powder_orders
 from aiida_insbench.science.ins.modes import modes_from_phonopy
 from aiida_insbench.science.ins.orders import missing_weight, needed_orders
@@ -295,6 +300,35 @@ def test_sphere_rules_average_quadratic_forms(points):
     assert weights.sum() == pytest.approx(1)
     mean = np.einsum('d,da,db->ab', weights, directions, directions)
     assert mean == pytest.approx(np.eye(3) / 3, abs=1e-12)
+
+
+@pytest.mark.parametrize('lengths', [(0.14, 0.056, 0.021), (0.05, 0.05, 0.02), (0.03, 0.02, 0.01)])
+@pytest.mark.parametrize('momentum', [4.0, 8.0])
+def test_error_of_the_quadrature_is_as_estimated(lengths, momentum):
+    """Against the finest rule, for an atom turned against the axes of the rules."""
+    axes = Rotation.from_euler('xyz', (20, 50, 70), degrees=True).as_matrix()
+    modes = anisotropic_oscillator(tuple(ZERO_POINT / np.array(lengths)), rotation=axes)
+    tensor = displacement_tensors(modes, temperature=0.0)[0]
+    options = {'momentum': momentum, 'grid': EnergyGrid(2.0, 0, 2500), 'orders': 12}
+    exact = orders_of(modes, points=974, **options).sum(axis=0)
+    for points in (38, 50, 86):
+        found = orders_of(modes, points=points, **options).sum(axis=0)
+        error = np.abs(found - exact).max() / exact.max()
+        estimate = quadrature_error(tensor, momentum_transfer=momentum, points=points)
+        assert error < 5 * estimate + 1e-9
+
+
+def test_directions_are_as_many_as_needed():
+    round_one, long_one = 0.03 * np.eye(3), np.diag([0.14, 0.056, 0.021])
+    few, error = enough_directions(round_one, momentum_transfer=8.0, tolerance=1e-4)
+    assert few == 50
+    assert error < 1e-4
+    more, error = enough_directions(long_one, momentum_transfer=7.0, tolerance=1e-4)
+    assert more == 110
+    assert error < 1e-4
+    most, error = enough_directions(100 * long_one, momentum_transfer=9.0, tolerance=1e-9)
+    assert most == DIRECTIONS[-2]
+    assert error > 1e-9
 
 
 def test_unknown_sphere_rule_is_refused():

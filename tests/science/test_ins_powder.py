@@ -214,6 +214,18 @@ def test_range_must_be_in_reach(crystal):
         spectrum_of(crystal, energy_range=(-40.0, 100.0))
 
 
+def test_directions_chosen_by_need_are_enough(crystal):
+    chosen = spectrum_of(crystal, options=PowderOptions())
+    assert set(chosen.directions) == {'Mg', 'H'}
+    assert chosen.direction_error <= 1e-4
+    many = spectrum_of(crystal, options=PowderOptions(directions=590)).spectrum.total
+    assert np.abs(chosen.spectrum.total - many).max() < 2e-4 * many.max()
+    coarse = spectrum_of(crystal, options=PowderOptions(direction_tolerance=0.2))
+    assert coarse.directions['H'] <= chosen.directions['H']
+    with pytest.raises(InputError, match='direction_tolerance'):
+        spectrum_of(crystal, options=PowderOptions(direction_tolerance=0.0))
+
+
 def test_quirks_change_order_two_only(crystal):
     plain = spectrum_of(crystal, options=replace(QUICK, kernel='almost-isotropic')).spectrum
     options = replace(QUICK, kernel='almost-isotropic', quirks=('half-overtones', 'loss-only'))

@@ -32,7 +32,11 @@ from aiida_insbench.science.ins.debye_waller import (
     dominant_modes,
     isotropic_displacements,
 )
-from aiida_insbench.science.ins.directions import sphere_rule
+from aiida_insbench.science.ins.directions import (
+    enough_directions,
+    quadrature_error,
+    sphere_rule,
+)
 from aiida_insbench.science.ins.instruments import Instrument
 from aiida_insbench.science.ins.kernel import (
     DisplacementDensity,
@@ -52,6 +56,7 @@ from aiida_insbench.science.ins.sum_rules import SumRules, mean_sum_rules, sum_r
 
 PUBLISHED = 'published'
 EXACT, ALMOST_ISOTROPIC = KERNELS = ('exact', 'almost-isotropic')
+_DIRECTIONS_OF_ORDERS = 110  # Poisson weights are smooth
 _MARGIN = 5.0  # standard deviations of the resolution computed beyond the range
 
 
@@ -65,9 +70,11 @@ class PowderOptions:
         Largest number of phonons exchanged; fewer are used if `tolerance` allows. None: by need.
     tolerance : float
         Share of scattering that may be missing for orders left out, at the largest Q.
-    directions : int
-        Points of the sphere quadrature. 110 err by 5e-5 of the highest peak at Q = 7 Å⁻¹ for an
-        atom with U = 0.14, 0.056 and 0.021 Å² along its axes; 50 err by 9e-3.
+    directions : int or None
+        Points of the sphere quadrature; None: for each atom as few as `direction_tolerance` lets.
+    direction_tolerance : float
+        Largest error of the quadrature, as a share of an atom's highest line at the largest Q; see
+        `aiida_insbench.science.ins.directions.quadrature_error`.
     kernel : {'exact', 'almost-isotropic'}
         The second is that of CLIMAX, Abins and abinslib, for comparison.
     quirks : sequence of str
@@ -84,7 +91,8 @@ class PowderOptions:
 
     max_order: int | None = None
     tolerance: float = 1e-4
-    directions: int = 110
+    directions: int | None = None
+    direction_tolerance: float = 1e-4
     kernel: str = EXACT
     quirks: Sequence[str] = ()
     cross_section: str = 'total'
@@ -107,6 +115,10 @@ class PowderResult:
         Mean over the atoms, weighted by cross-section, at the largest Q of the range.
     displacements : mapping from str to float
         Isotropic mean-square displacement of each element in Å².
+    directions : mapping from str to int
+        Largest number of directions taken for an atom of each element.
+    direction_error : float
+        Largest estimated error of the quadrature, as a share of an atom's highest line.
     warnings : tuple of str
         What a reader should mind.
     """
@@ -115,6 +127,8 @@ class PowderResult:
     census: ModeCensus
     sum_rules: SumRules
     displacements: Mapping[str, float]
+    directions: Mapping[str, int]
+    direction_error: float
     warnings: tuple[str, ...] = ()
 
 
@@ -176,13 +190,14 @@ def powder_spectrum(
     tensors = displacement_tensors(
         modes, temperature=temperature, minimum_frequency=options.minimum_frequency
     )
+    quadrature = _Quadrature(options, largest=float(transfers[:, inner].max()))
     contributions, rules = _sum_atoms(
         modes,
         tensors=tensors,
         temperature=temperature,
         grid=wide,
         transfers=transfers,
-        largest=float(transfers[:, inner].max()),
+        quadrature=quadrature,
         options=options,
         report=report,
     )
@@ -202,8 +217,40 @@ def powder_spectrum(
         census,
         rules,
         isotropic_displacements(modes, tensors),
+        quadrature.points,
+        quadrature.error,
         _warnings(modes, temperature=temperature, options=options),
     )
+
+
+class _Quadrature:
+    """Chooses directions for atoms, and keeps what was chosen and how far it errs."""
+
+    def __init__(self, options: PowderOptions, *, largest: float) -> None:
+        if not 0 < options.direction_tolerance < 1:
+            raise InputError(
+                '`direction_tolerance` must lie between 0 and 1, not '
+                f'{options.direction_tolerance}.'
+            )
+        self.largest = largest
+        self.points: dict[str, int] = {}
+        self.error = 0.0
+        self._options = options
+
+    def choose(self, tensor: FloatArray, *, element: str) -> tuple[FloatArray, FloatArray]:
+        """Directions and weights for an atom of displacement tensor `tensor`."""
+        points = self._options.directions
+        if points is None:
+            points, error = enough_directions(
+                tensor,
+                momentum_transfer=self.largest,
+                tolerance=self._options.direction_tolerance,
+            )
+        else:
+            error = quadrature_error(tensor, momentum_transfer=self.largest, points=points)
+        self.points[element] = max(points, self.points.get(element, 0))
+        self.error = max(error, self.error)
+        return sphere_rule(points)
 
 
 def _warnings(modes: PhononModes, *, temperature: float, options: PowderOptions) -> tuple[str, ...]:
@@ -242,7 +289,7 @@ def _sum_atoms(
     temperature: float,
     grid: EnergyGrid,
     transfers: FloatArray,
-    largest: float,
+    quadrature: _Quadrature,
     options: PowderOptions,
     report: Callable[[int, int], None] | None,
 ) -> tuple[FloatArray, SumRules]:
@@ -252,8 +299,8 @@ def _sum_atoms(
     if barns.sum() == 0:
         raise InputError(f'No atom of {modes.elements} scatters ({options.cross_section}).')
     shares = barns / barns.sum()
-    directions, weights = sphere_rule(options.directions)
-    exponents = largest**2 * np.einsum('da,iab,db->id', directions, tensors, directions)
+    directions, weights = sphere_rule(_DIRECTIONS_OF_ORDERS)
+    exponents = quadrature.largest**2 * np.einsum('da,iab,db->id', directions, tensors, directions)
     orders = needed_orders(
         exponents,
         shares[:, None] * weights,
@@ -263,6 +310,7 @@ def _sum_atoms(
     result = np.zeros((len(transfers), len(modes.elements), orders, transfers.shape[1]))
     rules, groups = [], like_atoms(modes, tensors)
     for done, (atom, members) in enumerate(groups.items(), start=1):
+        directions, weights = quadrature.choose(tensors[atom], element=modes.symbols[atom])
         density = displacement_density(
             modes,
             atom=atom,
@@ -298,7 +346,7 @@ def _sum_atoms(
                 density,
                 tensor=tensors[atom],
                 mass=float(modes.masses[atom]),
-                momentum_transfer=largest,
+                momentum_transfer=quadrature.largest,
                 orders=orders,
                 directions=directions,
                 weights=weights,
