@@ -77,9 +77,9 @@ def abinslib_figure(work: Path, python: str) -> dict[str, Any]:
         '1',
         5,
         'higher',
-        f'280 atoms, 8 q-points, 4000 bins, two banks: abinslib 0.3.0 order 2 ({theirs:.1f} s) over '
-        f'the exact kernel to order 10 ({ours:.1f} s), best of two in turn; abinslib grows with the '
-        f'cube of the atoms: at 48 it takes {times[48][1]:.2f} s, the exact kernel '
+        f'280 atoms, 8 q-points, 4000 bins, two banks: abinslib 0.3.0 order 2 ({theirs:.1f} s) '
+        f'over the exact kernel to order 10 ({ours:.1f} s), best of two in turn; abinslib grows '
+        f'with the cube of the atoms: at 48 it takes {times[48][1]:.2f} s, the exact kernel '
         f'{times[48][0]:.2f} s',
     )
 
