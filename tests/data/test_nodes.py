@@ -122,6 +122,8 @@ class TestPotential:
         assert loaded.provenance == {'dft_level': LEVEL}
         assert values_of(node, 'sha256', 'cutoff') == [loaded.sha256, 3.5]
 
+    # Another module's potentials may be in the profile, and the list has to be this one's.
+    @pytest.mark.usefixtures('aiida_profile_clean')
     def test_can_be_asked_for(self):
         node = potential(elements=('H', 'C'), scale=2).store()
         assert pks_with(PotentialData, elements={'contains': ['C']}) == [node.pk]
