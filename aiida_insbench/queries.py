@@ -59,7 +59,7 @@ def potentials(*, elements: Sequence[str] = ()) -> list[PotentialRow]:
 
 def describe_potential(node: PotentialData) -> dict[str, Any]:
     """All that is on record of a potential, its training in the graph included."""
-    metadata = node.get_potential().metadata
+    metadata = node.get_metadata()
     row = _row(node)
     return {
         'pk': node.pk,
@@ -88,7 +88,7 @@ def _row(node: PotentialData) -> PotentialRow:
     return PotentialRow(
         pk=node.pk,
         label=node.label,
-        kind=f'{node.flavour}: {node.get_potential().metadata.model_class}',
+        kind=f'{node.flavour}: {node.get_metadata().model_class}',
         elements=known,
         functional=functional_of(node.dft_level) or 'unknown',
         licence=str(node.provenance.get('licence', 'unknown')),

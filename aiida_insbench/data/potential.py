@@ -12,6 +12,7 @@ from aiida.orm.pydantic import OrmMetadataField
 from aiida_insbench.science.errors import PotentialError
 from aiida_insbench.science.potential_files import (
     Potential,
+    PotentialMetadata,
     check_weights,
     read_potential_metadata,
 )
@@ -84,8 +85,7 @@ class PotentialData(Data):
                 f'A potential holds {self.METADATA} and {self.WEIGHTS}; this one {sorted(names)}.'
             )
         try:
-            metadata = read_potential_metadata(self.get_metadata_text())
-            check_weights(metadata, self.get_weights())
+            check_weights(self.get_metadata(), self.get_weights())
         except PotentialError as exc:
             raise ValidationError(str(exc)) from exc
         return True
@@ -97,7 +97,7 @@ class PotentialData(Data):
 
     def get_potential(self) -> Potential:
         """Read the potential as science and jobs take it."""
-        return Potential(read_potential_metadata(self.get_metadata_text()), self.get_weights())
+        return Potential(self.get_metadata(), self.get_weights())
 
     def same_in_store(self) -> PotentialData | None:
         """Find a stored node with the same two files."""
@@ -106,6 +106,10 @@ class PotentialData(Data):
         return next(
             (node for node in query.all(flat=True) if node.get_metadata_text() == text), None
         )
+
+    def get_metadata(self) -> PotentialMetadata:
+        """Read the JSON file alone, without the weights."""
+        return read_potential_metadata(self.get_metadata_text())
 
     def get_metadata_text(self) -> str:
         """Text of the JSON file."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from aiida_insbench.jobs.memory import speaks_of_memory
 from aiida_insbench.jobs.model_conversion import CONVERTED, DOWNLOADED_FILE
-from aiida_insbench.jobs.program import ERROR_FILE, write_json
+from aiida_insbench.jobs.program import ERROR_FILE, python_path, write_json
 from aiida_insbench.science.errors import (
     ComputationError,
     OutOfMemoryError,
@@ -168,10 +168,9 @@ def _import_model(
     with tempfile.TemporaryDirectory(prefix='insbench-model-') as name:
         folder = Path(name)
         digest = _copy(path, folder / _SOURCE)
-        known = model_of_file(digest)
         if expected is not None and digest != expected.sha256:
             raise PotentialError(_not_as_published(path, digest, expected))
-        known = expected or known
+        known = expected or model_of_file(digest)
         if known is None and not trust:
             raise PotentialError(_not_trusted(path, digest))
         origin: dict[str, Any] = {'file': path.name, 'sha256': digest}
@@ -204,13 +203,11 @@ def _copy(path: Path, target: Path) -> str:
 def _run(folder: Path, plan: dict[str, Any], *, name: str = _SOURCE) -> None:
     """Run the child in `folder`; raise what it left as its error."""
     write_json(folder / 'plan.json', plan)
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (root, os.environ.get('PYTHONPATH'))))
     with (folder / _LOG).open('wb') as log:
         done = subprocess.run(
             [sys.executable, '-P', '-m', 'aiida_insbench.jobs.model_conversion', 'plan.json'],
             cwd=folder,
-            env={**os.environ, 'PYTHONPATH': path},
+            env={**os.environ, 'PYTHONPATH': python_path()},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

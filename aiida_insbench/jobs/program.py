@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import signal
 import sys
 import time
@@ -120,6 +121,12 @@ def write_json(path: Path, data: object) -> None:
     partial = path.with_name(path.name + '.part')
     partial.write_text(json.dumps(data, indent=1, allow_nan=False), encoding='utf-8')
     partial.replace(path)
+
+
+def python_path() -> str:
+    """PYTHONPATH for a child process that imports the same copy of this package."""
+    root = str(Path(__file__).parents[2])
+    return os.pathsep.join(filter(None, (root, os.environ.get('PYTHONPATH'))))
 
 
 def versions() -> dict[str, str]:

@@ -25,7 +25,7 @@ from typing import Any
 
 from aiida_insbench.jobs.mace_arguments import CHECKPOINTS, HEAD, NAME, mace_arguments
 from aiida_insbench.jobs.memory import out_of_memory_kills, speaks_of_memory
-from aiida_insbench.jobs.program import write_json
+from aiida_insbench.jobs.program import python_path, write_json
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.jobs.training_curve import TrainingCurve
 from aiida_insbench.jobs.training_frames import (
@@ -241,12 +241,10 @@ def _failure(code: int, log: Path, *, killed: bool) -> Exception:
 
 
 def _start_child(work: Path, log: Any) -> subprocess.Popen[bytes]:
-    package_root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (package_root, os.environ.get('PYTHONPATH'))))
     return subprocess.Popen(
         [sys.executable, '-P', '-m', 'aiida_insbench.jobs.mace_training', 'plan.json'],
         cwd=work,
-        env={**_MEMORY, **os.environ, 'PYTHONPATH': path, 'PYTHONUNBUFFERED': '1'},
+        env={**_MEMORY, **os.environ, 'PYTHONPATH': python_path(), 'PYTHONUNBUFFERED': '1'},
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,

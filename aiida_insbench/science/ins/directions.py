@@ -5,6 +5,8 @@ Source: Lebedev & Laikov, *Doklady Mathematics* 59, 477 (1999), as `scipy.integr
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from scipy.integrate import lebedev_rule
 from scipy.special import factorial
@@ -64,10 +66,18 @@ def sphere_rule(points: int) -> tuple[FloatArray, FloatArray]:
                 fix=f'Choose from {", ".join(map(str, DIRECTIONS))}.',
             )
         )
+    return _computed_rule(points)
+
+
+@functools.cache
+def _computed_rule(points: int) -> tuple[FloatArray, FloatArray]:
     vectors, weights = lebedev_rule(_DEGREES[points])
     x, y, z = np.where(np.abs(vectors) < 1e-12, 0.0, vectors)
     upper = (z > 0) | ((z == 0) & ((y > 0) | ((y == 0) & (x > 0))))
-    return np.ascontiguousarray(vectors.T[upper]), 2 * weights[upper] / (4 * np.pi)
+    rule = np.ascontiguousarray(vectors.T[upper]), 2 * weights[upper] / (4 * np.pi)
+    for array in rule:
+        array.flags.writeable = False  # one copy serves all callers
+    return rule
 
 
 def quadrature_error(

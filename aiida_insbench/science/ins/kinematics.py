@@ -55,12 +55,7 @@ def indirect_momentum_transfer(
                 fix='Raise the lower end of the range.',
             )
         )
-    initial_wave = np.sqrt(initial / NEUTRON_KINETIC_ENERGY)
-    final_wave = np.sqrt(final_energy / NEUTRON_KINETIC_ENERGY)
-    squared = (
-        initial_wave**2 + final_wave**2 - 2 * initial_wave * final_wave * np.cos(np.radians(angle))
-    )
-    return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
+    return _momentum_transfer(initial, final_energy, angle)
 
 
 def direct_momentum_transfer(
@@ -102,7 +97,14 @@ def direct_momentum_transfer(
                 fix='Lower the upper end of the range, or raise the incident energy.',
             )
         )
-    initial_wave = np.sqrt(incident_energy / NEUTRON_KINETIC_ENERGY)
+    return _momentum_transfer(incident_energy, final, angle)
+
+
+def _momentum_transfer(
+    initial: FloatArray | float, final: FloatArray | float, angle: float
+) -> FloatArray:
+    """Q in Å⁻¹ between two neutron energies in meV, by the cosine law."""
+    initial_wave = np.sqrt(initial / NEUTRON_KINETIC_ENERGY)
     final_wave = np.sqrt(final / NEUTRON_KINETIC_ENERGY)
     squared = (
         initial_wave**2 + final_wave**2 - 2 * initial_wave * final_wave * np.cos(np.radians(angle))
