@@ -41,6 +41,7 @@ _ROWS = np.array([0, 1, 2, 1, 0, 0])
 _COLUMNS = np.array([0, 1, 2, 2, 2, 1])
 _MULTIPLICITY = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
 _CHUNK = 2**22  # numbers held at once by the transform, 32 MiB
+_INTERPOLATION_ERROR = 1e-10  # of a Debye–Waller factor
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,7 @@ def powder_orders(
     orders: int,
     directions: FloatArray,
     weights: FloatArray,
+    tensor: FloatArray | None = None,
 ) -> FloatArray:
     """Powder average of each order of one atom's scattering function.
 
@@ -227,6 +229,8 @@ def powder_orders(
         Highest order N ≥ 1.
     directions, weights : ndarray, shapes (n_directions, 3) and (n_directions,)
         Quadrature over the sphere, weights with sum 1.
+    tensor : ndarray, shape (3, 3), optional
+        U in Å² of the Debye–Waller factors, where it is not that of `density`: one measured, say.
 
     Returns
     -------
@@ -244,17 +248,20 @@ def powder_orders(
     result = np.zeros((squared.shape[0], orders, squared.shape[1]))
     factors = along(directions)
     displacements = factors @ (density.loss + density.gain).sum(axis=1)
-    # along a direction without motion the kernel is zero, whatever it is divided by
-    scale = np.where(displacements > 0, displacements, 1.0)
+    damping = displacements if tensor is None else factors @ tensor[_ROWS, _COLUMNS]
     ring = ring_of(density, grid=grid, orders=orders)
     transformed = fft.rfft(ring.place(density.loss, density.gain), axis=-1)
+    # along a direction without motion the kernel is zero, whatever it is divided by
+    factors /= np.where(displacements > 0, displacements, 1.0)[:, None]
     step = max(1, _CHUNK // ring.length)
     for start in range(0, len(directions), step):
         chunk = slice(start, start + step)
         _add_directions(
             result,
-            kernels=factors[chunk] @ transformed / scale[chunk, None],
-            exponents=squared[:, None, :] * displacements[None, chunk, None],
+            kernels=_real_product(factors[chunk], transformed),
+            displacements=displacements[chunk],
+            damping=damping[chunk],
+            squared=squared,
             weights=weights[chunk],
             grid=grid,
             ring=ring,
@@ -266,21 +273,91 @@ def _add_directions(
     result: FloatArray,
     *,
     kernels: ComplexArray,
-    exponents: FloatArray,
+    displacements: FloatArray,
+    damping: FloatArray,
+    squared: FloatArray,
     weights: FloatArray,
     grid: EnergyGrid,
     ring: Ring,
 ) -> None:
-    """Add Σ w e^{-λ} λⁿ/n! pⁿ(ω), p being g normalised to 1, of some directions."""
-    poisson = np.exp(-exponents) * weights[None, :, None]
-    power = np.ones_like(kernels)
+    """Add Σ w e^{-Q²Λ} (Q²λ)ⁿ/n! pⁿ(ω), p being g normalised to 1, of some directions.
+
+    With e^{-Q²Λ} interpolated between a few Λ the sum over directions comes before the transform
+    back, which then is made for each of those few and not for each direction.
+    """
+    nodes, shares = damping_nodes(damping, largest=float(squared.max()))
+    highest = max(float(displacements.max()), 1e-300)
+    ratios = displacements / highest
+    poisson = np.exp(-squared[:, None, :] * nodes[None, :, None])
+    amplitudes = shares * weights[:, None]
+    power = kernels.copy()
     for order in range(1, result.shape[1] + 1):
-        poisson *= exponents / order
-        power *= kernels
-        lines = ring.read(
-            fft.irfft(power, n=ring.length, axis=-1), first=grid.first, last=grid.last
-        )
-        result[:, order - 1] += np.einsum('bde,de->be', poisson, lines)
+        poisson *= squared[:, None, :] * (highest / order)
+        amplitudes *= ratios[:, None]
+        if order > 1:
+            power *= kernels
+        summed = fft.irfft(_real_product(amplitudes.T, power), n=ring.length, axis=-1)
+        lines = ring.read(summed, first=grid.first, last=grid.last)
+        result[:, order - 1] += np.einsum('bre,re->be', poisson, lines)
+
+
+def _real_product(left: FloatArray, right: ComplexArray) -> ComplexArray:
+    """Matrix product of a real and a complex array as one of real ones, at half the work."""
+    return np.asarray((left @ right.view(np.float64)).view(np.complex128))
+
+
+def damping_nodes(damping: FloatArray, *, largest: float) -> tuple[FloatArray, FloatArray]:
+    r"""Few exponents between which Debye–Waller factors of all directions are interpolated.
+
+    .. math:: e^{-x\Lambda_d} \approx \sum_r \ell_r(\Lambda_d)\, e^{-x\Lambda_r},
+              \quad 0 \le x \le x_\mathrm{max}
+
+    with Chebyshev's nodes and Lagrange's polynomials. On an interval of half-width h, R nodes err
+    by less than :math:`2(xh/2)^R/R!` of the value at its middle.
+
+    Parameters
+    ----------
+    damping : ndarray, shape (n_directions,)
+        Λ = û·U·û in Å².
+    largest : float
+        x_max, the largest Q² in Å⁻².
+
+    Returns
+    -------
+    nodes : ndarray, shape (n_nodes,)
+        Λ_r in Å²; the directions' own where no fewer would do.
+    shares : ndarray, shape (n_directions, n_nodes)
+        ℓ_r(Λ_d), rows with sum 1.
+
+    References
+    ----------
+    Trefethen, *Approximation Theory and Approximation Practice* (2013), ch. 8 and 15.
+    """
+    low, high = float(damping.min()), float(damping.max())
+    middle, half = (low + high) / 2, (high - low) / 2
+    exponent = largest * half
+    if exponent < _INTERPOLATION_ERROR:
+        return np.array([middle]), np.ones((len(damping), 1))
+    error = 2 * np.exp(exponent)  # at R = 0, of the smallest value on the interval
+    count = 0
+    while error > _INTERPOLATION_ERROR and count < len(damping):
+        count += 1
+        error *= exponent / 2 / count
+    if count >= len(damping):
+        return damping, np.eye(len(damping))
+    points = np.cos(np.pi * (np.arange(count) + 0.5) / count)
+    return middle + half * points, _lagrange((damping - middle) / half, points)
+
+
+def _lagrange(positions: FloatArray, points: FloatArray) -> FloatArray:
+    """Values at `positions` of the polynomials that are 1 at one of `points`, 0 at the others."""
+    count = len(points)
+    degrees = np.arange(count)
+    # by orthogonality of Chebyshev's polynomials at their nodes
+    scale = np.where(degrees == 0, 1.0, 2.0) / count
+    at_points = np.cos(degrees * np.arccos(points)[:, None]) * scale
+    at_positions = np.cos(degrees * np.arccos(np.clip(positions, -1, 1))[:, None])
+    return np.asarray(at_positions @ at_points.T)
 
 
 def ring_of(density: DisplacementDensity, *, grid: EnergyGrid, orders: int) -> Ring:

@@ -5,7 +5,7 @@ grow with the order; on a shorter one, sums wrap round. They are kept out by a t
 :math:`\tilde g_m = e^{-\alpha m} g_m` the convolutions are tilted alike,
 :math:`\tilde g^{*n}_m = e^{-\alpha m} g^{*n}_m`, and what wraps round a ring of length L is
 smaller by :math:`e^{-\alpha L}`. Rounding errors grow by :math:`e^{\alpha m}` at most, so that
-:math:`\alpha L = 34` and :math:`L \ge 2.5\,m` keep both below 1e-9 of the whole.
+:math:`\alpha L = 24` and :math:`L \ge 1.7\,m` keep both below 1e-9 of the whole.
 
 Energy gained by the neutron needs room below zero, for what wraps round from there is larger by
 :math:`e^{\alpha L}`. By detailed balance the weight of gaining E or more in any number of quanta is
@@ -24,8 +24,8 @@ from scipy import fft
 
 from aiida_insbench.science.ins.arrays import FloatArray, IntArray
 
-_SUPPRESSION = 34.0
-_ROOM = 2.5
+_SUPPRESSION = 24.0
+_ROOM = 1.7
 _NEGLIGIBLE = 1e-17  # of the whole: below the rounding error of the transform
 _THERMAL_REACH, _THERMAL_REACH_TILTED = 39.0, 60.0
 
