@@ -6,8 +6,9 @@ instrument is a file of the same form. Energies of neutrons in meV, scattering a
 In a file of geometry ``indirect`` each of ``banks`` has ``final_energy`` and ``angle``. In one of
 geometry ``direct`` there are ``angle_range``, the number of ``angles`` that stand for it, and a
 usual ``incident_energy``. ``resolution`` names ``instrument``, ``version``, ``model`` and
-``settings`` of `resins`, perhaps the ``lowest_energy`` it takes, and is empty where no published
-model is known to hold.
+``settings`` of `resins`, perhaps the ``lowest_energy`` it takes; or it is a ``polynomial``, the
+coefficients of σ(ω) in cm⁻¹, lowest power first; it is empty where no published model is known to
+hold. ``version``, in a few words, says which state of the instrument this is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import yaml
 
 from aiida_insbench.science.errors import InstrumentError, format_error
@@ -31,6 +33,12 @@ from aiida_insbench.science.ins.kinematics import (
 from aiida_insbench.science.ins.units import MEV_TO_WAVENUMBER
 
 INDIRECT, DIRECT = GEOMETRIES = ('indirect', 'direct')
+POLYNOMIAL = 'polynomial'
+
+_RESINS = ('instrument', 'version', 'model')  # what a resolution of resins must name
+_RESINS_EXTRAS = ('settings', 'lowest_energy')
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -82,12 +90,16 @@ class Instrument:
     banks : tuple of Bank
         Each counts alike in the sum of a spectrum.
     resolution : dict
-        Instrument, version, model and settings of `resins`; empty if no published model is known
-        to hold.
+        Instrument, version, model and settings of `resins`, or a polynomial; empty if no published
+        model is known to hold.
     citation : str
         Source of the numbers.
     geometry : {'indirect', 'direct'}
         Which end of the neutron's path has its energy fixed.
+    angle_range : (float, float), optional
+        Smallest and largest scattering angle of a direct geometry, in degrees.
+    version : str
+        Which state of the instrument, or which source, the numbers are of.
     """
 
     name: str
@@ -95,6 +107,8 @@ class Instrument:
     resolution: dict[str, Any]
     citation: str
     geometry: str = field(default=INDIRECT)
+    angle_range: tuple[float, float] | None = None
+    version: str = ''
 
     @property
     def reach(self) -> tuple[float, float]:
@@ -103,6 +117,55 @@ class Instrument:
             max(bank.reach[0] for bank in self.banks),
             min(bank.reach[1] for bank in self.banks),
         )
+
+
+def accessible(
+    instrument: Instrument, *, energy_transfer: FloatArray, momentum_transfer: FloatArray
+) -> BoolArray:
+    r"""Which points of a map S(Q, ω) a spectrometer of direct geometry reaches.
+
+    .. math:: Q(\theta_{\min}, \omega) \le Q \le Q(\theta_{\max}, \omega), \quad \hbar\omega < E_i
+
+    Gaps between its detectors are left out of account.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Of direct geometry, at the incident energy of its banks.
+    energy_transfer : ndarray, shape (n_energies,)
+        In cm⁻¹.
+    momentum_transfer : ndarray, shape (n_q,)
+        In Å⁻¹.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_q, n_energies)
+
+    Raises
+    ------
+    InstrumentError
+        If the instrument is of indirect geometry, whose banks see one line each.
+    """
+    if instrument.geometry != DIRECT or instrument.angle_range is None:
+        raise InstrumentError(
+            format_error(
+                f'{instrument.name} reaches no area of (Q, ω).',
+                reason='2-D maps belong to direct geometry; with a fixed final energy each bank '
+                'sees one line.',
+                fix='Choose a spectrometer of direct geometry with an angle range.',
+            )
+        )
+    incident = instrument.banks[0].energy
+    energies = np.asarray(energy_transfer, dtype=np.float64)
+    below = energies < incident * MEV_TO_WAVENUMBER
+    lowest, highest = (
+        direct_momentum_transfer(
+            energy_transfer=np.where(below, energies, 0.0), incident_energy=incident, angle=angle
+        )
+        for angle in instrument.angle_range
+    )
+    transfers = np.asarray(momentum_transfer, dtype=np.float64)[:, None]
+    return np.asarray((transfers >= lowest) & (transfers <= highest) & below)
 
 
 def instrument_names() -> tuple[str, ...]:
@@ -146,7 +209,8 @@ def _instrument(entry: Mapping[str, Any], incident_energy: float | None) -> Inst
         if geometry not in GEOMETRIES:
             raise InstrumentError(f'`geometry` is {geometry!r}; known: {", ".join(GEOMETRIES)}.')
         banks = (_direct if geometry == DIRECT else _indirect)(entry, incident_energy)
-        resolution = dict(entry.get('resolution') or {})
+        angle_range = _angle_range(entry) if geometry == DIRECT else None
+        resolution = _resolution(entry.get('resolution') or {})
         citation = ' '.join(str(entry['citation']).split())
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         if isinstance(exc, InstrumentError):
@@ -157,10 +221,10 @@ def _instrument(entry: Mapping[str, Any], incident_energy: float | None) -> Inst
                 fix='Compare it with those in aiida_insbench/science/ins/instruments.',
             )
         ) from exc
-    if geometry == DIRECT and resolution:
-        settings = dict(resolution.get('settings') or {})
-        resolution['settings'] = {**settings, 'e_init': banks[0].energy}
-    return Instrument(name, banks, resolution, citation, geometry)
+    if geometry == DIRECT and 'settings' in resolution:
+        resolution['settings']['e_init'] = banks[0].energy
+    version = str(entry.get('version') or '')
+    return Instrument(name, banks, resolution, citation, geometry, angle_range, version)
 
 
 def _indirect(entry: Mapping[str, Any], incident_energy: float | None) -> tuple[Bank, ...]:
@@ -176,11 +240,41 @@ def _indirect(entry: Mapping[str, Any], incident_energy: float | None) -> tuple[
 
 def _direct(entry: Mapping[str, Any], incident_energy: float | None) -> tuple[Bank, ...]:
     energy = _positive(entry['incident_energy'] if incident_energy is None else incident_energy)
-    low, high = (float(angle) for angle in entry['angle_range'])
+    low, high = _angle_range(entry)
     count = int(entry['angles'])
     # in the middle of equal parts of the range
     middles = low + (high - low) * (np.arange(count) + 0.5) / count
     return tuple(Bank(f'angle_{angle:.1f}', energy, float(angle), DIRECT) for angle in middles)
+
+
+def _angle_range(entry: Mapping[str, Any]) -> tuple[float, float]:
+    low, high = (float(angle) for angle in entry['angle_range'])
+    if not 0 <= low < high <= 180:
+        raise InstrumentError(f'`angle_range` must rise within 0° to 180°, not {low}, {high}.')
+    return low, high
+
+
+def _resolution(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Check which of the forms it has, without asking resins."""
+    given = dict(entry)
+    if not given:
+        return {}
+    if POLYNOMIAL in given:
+        coefficients = given.pop(POLYNOMIAL)
+        if given or not (isinstance(coefficients, list) and coefficients):
+            raise InstrumentError('`polynomial` is a list of coefficients and stands alone.')
+        return {POLYNOMIAL: [float(coefficient) for coefficient in coefficients]}
+    missing = set(_RESINS) - set(given)
+    unknown = set(given) - {*_RESINS, *_RESINS_EXTRAS}
+    if missing or unknown:
+        raise InstrumentError(
+            format_error(
+                f'`resolution` lacks {sorted(missing)} and has the unknown {sorted(unknown)}.',
+                fix=f'Name {", ".join(_RESINS)} of resins (and perhaps '
+                f'{", ".join(_RESINS_EXTRAS)}), or give a polynomial.',
+            )
+        )
+    return {**given, 'settings': dict(given.get('settings') or {})}
 
 
 def _positive(value: Any) -> float:
