@@ -1,5 +1,7 @@
 """Crystals held together by springs, for tests of spectra."""
 
+import sys
+
 import numpy as np
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
@@ -77,3 +79,7 @@ def anisotropic_oscillator(frequencies, *, mass=1.0, rotation=None):
         masses=np.array([mass]),
         symbols=('H',),
     )
+
+
+if __name__ == '__main__':  # for programs that run in environments of their own
+    save_crystal(spring_crystal(MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS), sys.argv[1])
