@@ -174,8 +174,11 @@ def moment_figure() -> dict[str, Any]:
     )
 
 
-def ins_figures(work: Path) -> Iterator[dict[str, Any]]:
-    """Figures one by one; that of abinslib only where it is."""
+def ins_figures(work: Path, data: Path) -> Iterator[dict[str, Any]]:
+    """Figures one by one; that of abinslib's speed only where it is."""
+    from ins_oracles import oracle_figures
+
+    yield from oracle_figures(work, data)
     yield moment_figure()
     yield orders_figure()
     yield from large_figures()

@@ -42,7 +42,7 @@ def main() -> int:
         from ins import ins_figures
 
         with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
-            keep(options.output, ins_figures(Path(name)))
+            keep(options.output, ins_figures(Path(name), options.data))
     return 0
 
 
