@@ -1,4 +1,4 @@
-"""`InsCalculation`: powder INS spectra from force constants, one per pressure, in one job."""
+"""`InsCalculation`: contributions to powder INS spectra, one set per pressure, in one job."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from aiida_insbench.data.spectrum import SpectrumData
 
 
 class InsCalculation(InsbenchCalculation):
-    """Exact harmonic powder average at the instrument's Q(ω), all orders."""
+    """Exact harmonic powder average at the instrument's Q(ω), all orders, without resolution."""
 
     STAGE = 'ins'
+    CACHE_VERSION = 2  # 2: contributions instead of spectra
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -31,11 +32,14 @@ class InsCalculation(InsbenchCalculation):
         spec.input(
             'parameters',
             valid_type=Dict,
-            help='temperature (K), instrument, max_order, energy_range and bin_width (cm⁻¹), '
-            'mesh, settings.',
+            help='temperature (K), instrument, energy_range and bin_width (cm⁻¹); tolerance (per '
+            'cent of the area), mesh, max_order, isotopes, map, keep, settings.',
         )
         spec.output_namespace(
-            'spectrum', valid_type=SpectrumData, dynamic=True, help='Spectra by pressure label.'
+            'contributions',
+            valid_type=SpectrumData,
+            dynamic=True,
+            help='Contributions by pressure label, before the resolution.',
         )
         spec.exit_code(
             413, 'ERROR_PRESSURES_MISSING', message='No spectrum: {pressures}. {reasons}'

@@ -11,13 +11,19 @@ from aiida.orm.pydantic import OrmMetadataField
 from numpy.typing import ArrayLike, NDArray
 
 ORIGINS = ('measured', 'simulated')
+#: Arrays of a map S(Q, ω) have axes of their own.
+MAP_PREFIX = 'map_'
 
 
 class SpectrumData(ArrayData):
     """A powder spectrum S(Q(ω), ω) on an energy axis in cm⁻¹, with its conditions.
 
-    Arrays: ``energy_transfer`` (cm⁻¹, bin centres), ``total``, and for simulations the parts
-    ``order_1`` …, ``element_H`` …, ``bank_forward`` …, each of the same shape ``(n,)``.
+    Arrays: ``energy_transfer`` (cm⁻¹, bin centres) and ``total``, shape ``(n,)``; of simulations
+    besides the parts ``order_1`` …, ``element_H`` …, ``bank_forward`` …, ``group_<name>``, of the
+    same shape, and ``momentum_transfer`` (Å⁻¹), shape ``(banks, n)``. Before the resolution:
+    ``contributions``, shape ``(banks, sites, orders, n)``, and ``coherent``, shape ``(banks, n)``.
+    A map: ``map_total`` and ``map_order_1``, shape ``(q, m)``, ``map_accessible`` (1 where a
+    detector reaches), ``map_momentum_transfer`` (q,) and ``map_energy_transfer`` (m,).
 
     Parameters
     ----------
@@ -26,21 +32,29 @@ class SpectrumData(ArrayData):
     total : array_like, shape (n,)
         Intensity.
     components : dict of array_like, optional
-        Parts of the total.
+        Other arrays; their last axis is the energy transfer, maps excepted.
     origin : {'measured', 'simulated'}
         Where it comes from.
     instrument : str
         For example TOSCA.
+    instrument_version : str
+        Which state of it, or which source.
+    bank : str
+        Bank, or banks, of detectors.
     temperature : float
         In K.
     pressure : float
         In GPa.
+    sample : str
+        What was measured or simulated.
     quantity : str
-        What the intensity is, for example ``S(Q,w)``.
+        What the intensity is.
     units : dict, optional
         Units of the arrays.
+    doi, file_hash : str
+        Where measured data come from: DOI, and SHA-256 of the file.
     details : dict, optional
-        Everything else worth keeping: bands, sum rules, mesh, settings.
+        Everything else worth keeping: bands, sum rules, convergence, mesh, settings.
 
     Raises
     ------
@@ -53,12 +67,17 @@ class SpectrumData(ArrayData):
 
         origin: str = OrmMetadataField(description='measured or simulated', read_only=True)
         instrument: str = OrmMetadataField(description='Instrument', read_only=True)
+        instrument_version: str = OrmMetadataField(description='Which state of it', read_only=True)
+        bank: str = OrmMetadataField(description='Banks of detectors', read_only=True)
         temperature: float = OrmMetadataField(description='Temperature, K', read_only=True)
         pressure: float = OrmMetadataField(description='Pressure, GPa', read_only=True)
+        sample: str = OrmMetadataField(description='Sample', read_only=True)
         quantity: str = OrmMetadataField(description='Quantity on the y axis', read_only=True)
         units: dict[str, str] = OrmMetadataField(description='Units', read_only=True)
+        doi: str = OrmMetadataField(description='DOI of measured data', read_only=True)
+        file_hash: str = OrmMetadataField(description='SHA-256 of the file', read_only=True)
         details: dict[str, Any] = OrmMetadataField(
-            description='Bands, sum rules, mesh, settings', read_only=True
+            description='Bands, sum rules, convergence, mesh, settings', read_only=True
         )
 
     def __init__(
@@ -69,10 +88,15 @@ class SpectrumData(ArrayData):
         components: dict[str, ArrayLike] | None = None,
         origin: str = 'simulated',
         instrument: str = '',
+        instrument_version: str = '',
+        bank: str = '',
         temperature: float = 0.0,
         pressure: float = 0.0,
+        sample: str = '',
         quantity: str = 'S(Q,w)',
         units: dict[str, str] | None = None,
+        doi: str = '',
+        file_hash: str = '',
         details: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -86,10 +110,15 @@ class SpectrumData(ArrayData):
             {
                 'origin': origin,
                 'instrument': instrument,
+                'instrument_version': instrument_version,
+                'bank': bank,
                 'temperature': float(temperature),
                 'pressure': float(pressure),
+                'sample': sample,
                 'quantity': quantity,
                 'units': units or {'energy_transfer': '1/cm'},
+                'doi': doi,
+                'file_hash': file_hash,
                 'details': details or {},
             }
         )
@@ -116,13 +145,20 @@ class SpectrumData(ArrayData):
         return np.asarray(self.get_array('total'))
 
     def components(self, kind: str) -> dict[str, NDArray[np.float64]]:
-        """Parts of the total by `kind`: ``order``, ``element`` or ``bank``."""
+        """Parts of the total by `kind`: ``order``, ``element``, ``bank`` or ``group``."""
         prefix = f'{kind}_'
+        # names of arrays are letters, digits and _; what they stand for is kept beside them
+        names = self.details.get('names', {})
         return {
-            name.removeprefix(prefix): np.asarray(self.get_array(name))
+            names.get(name, name).removeprefix(prefix): np.asarray(self.get_array(name))
             for name in self.get_arraynames()
             if name.startswith(prefix)
         }
+
+    @property
+    def has_contributions(self) -> bool:
+        """Whether it holds contributions without resolution, to be grouped and broadened."""
+        return 'contributions' in self.get_arraynames()
 
     @property
     def origin(self) -> str:
@@ -146,18 +182,28 @@ class SpectrumData(ArrayData):
 
     @property
     def details(self) -> dict[str, Any]:
-        """Bands, sum rules, mesh and settings."""
+        """Bands, sum rules, convergence, mesh and settings."""
         return dict(self.base.attributes.get('details'))
 
 
-def _checked_arrays(arrays: dict[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
-    checked = {name: np.asarray(values, dtype=float) for name, values in arrays.items()}
-    shape = checked['energy_transfer'].shape
+def _checked_arrays(arrays: dict[str, ArrayLike]) -> dict[str, NDArray[Any]]:
+    # single precision is kept where it is given: contributions are large
+    checked = {
+        name: np.asarray(values, dtype=np.float32 if _is_single(values) else np.float64)
+        for name, values in arrays.items()
+    }
+    size = checked['energy_transfer'].shape
     for name, values in checked.items():
-        if values.ndim != 1 or values.shape != shape:
-            raise ValueError(f'`{name}` has shape {values.shape}; `energy_transfer` has {shape}.')
+        flat = name in ('energy_transfer', 'total')
+        shape = values.shape if flat else values.shape[-1:]
+        if shape != size and not name.startswith(MAP_PREFIX):
+            raise ValueError(f'`{name}` has shape {values.shape}; `energy_transfer` has {size}.')
         if not np.isfinite(values).all():
             raise ValueError(f'`{name}` holds numbers that are not finite.')
-    if not (np.diff(checked['energy_transfer']) > 0).all():
+    if len(size) != 1 or not (np.diff(checked['energy_transfer']) > 0).all():
         raise ValueError('`energy_transfer` does not rise from bin to bin.')
     return checked
+
+
+def _is_single(values: ArrayLike) -> bool:
+    return getattr(values, 'dtype', None) == np.float32

@@ -6,46 +6,46 @@ Example::
         --range 0 1200 -o spectrum.csv --plot spectrum.png
 
 The file is a phonopy YAML (FORCE_CONSTANTS or FORCE_SETS beside it are found), a CASTEP
-.castep_bin or .phonon file, or a JSON file of Euphonic.
+.castep_bin or .phonon file, or a JSON file of Euphonic. Its mesh of q-points is refined until the
+spectrum no longer changes by more than --tolerance, unless --mesh or --q-spacing is given.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aiida_insbench.science.errors import ComputationError, InputError, format_error
+from aiida_insbench.jobs.ins import START_SPACING, TOLERANCE
+from aiida_insbench.jobs.ins_checks import LARGEST_ORDER
+from aiida_insbench.jobs.ins_output import (
+    draw_map,
+    draw_spectrum,
+    progress_bar,
+    say_result,
+    settings_of,
+    spectrum_csv,
+    write_map,
+    write_text,
+)
+from aiida_insbench.science.errors import ComputationError, InputError
 
 if TYPE_CHECKING:
-    from aiida_insbench.science.ins.instruments import Instrument
-    from aiida_insbench.science.ins.modes import PhononModes
-    from aiida_insbench.science.ins.powder import PowderResult
+    from aiida_insbench.science.ins.convergence import Convergence
+    from aiida_insbench.science.ins.powder import PowderResult, Simulation
 
 #: Exit codes, as those of a stage.
 _BAD_INPUT, _FAILED = 10, 11
-_BAR = 30
-_LARGEST_ORDER = 200
 
 
 def main(arguments: Sequence[str]) -> int:
     """Compute and write one spectrum; return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        _check(options)
-        started = time.monotonic()
-        modes, result = _compute(options)
-        text = spectrum_csv(result, settings=_settings(options, modes, result),
-                            elements=options.elements, banks=options.banks)  # fmt: skip
-        _write(options.output, text)
-        if options.plot:
-            _draw(options.plot, options, result)
-        _say(options, modes, result, seconds=time.monotonic() - started)
+        _run(options)
     except InputError as exc:
         sys.stderr.write(f'insbench-job ins: {exc}\n')
         return _BAD_INPUT
@@ -53,6 +53,30 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f'insbench-job ins: {exc}\n')
         return _FAILED
     return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    _check(options)
+    started = time.monotonic()
+    simulation = _simulation(options)
+    result, convergence = _compute(options, simulation)
+    settings = settings_of(options.force_constants.name, simulation, result, convergence)
+    text = spectrum_csv(
+        result, settings=settings, elements=options.elements, banks=options.banks,
+        sites=options.sites,
+    )  # fmt: skip
+    write_text(options.output, text)
+    if options.plot:
+        title = (
+            f'{options.force_constants.name}, {simulation.instrument.name}, '
+            f'{options.temperature:g} K, {options.kernel}'
+        )
+        draw_spectrum(options.plot, result, title=title)
+    if options.map:
+        _make_map(options, simulation, result)
+    say_result(result, convergence, seconds=time.monotonic() - started)
+    for path in filter(None, (options.output, options.plot, options.map)):
+        sys.stderr.write(f'{path}\n')
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,217 +98,164 @@ def _parser() -> argparse.ArgumentParser:
     add('--kernel', choices=('exact', 'almost-isotropic'), default='exact')
     add('--quirks', nargs='*', default=(), metavar='NAME',
         help='of Abins, for almost-isotropic: within-qpoint half-overtones loss-only')  # fmt: skip
-    add('--mesh', type=int, nargs=3, metavar='N', help='q-points; default: by --q-spacing')
-    add('--q-spacing', type=float, default=0.1, metavar='D', help='in 1/angstrom, default 0.1')
+    add('--tolerance', type=float, default=TOLERANCE, metavar='PERCENT',
+        help=f'largest error in per cent of the area, default {TOLERANCE:g}')  # fmt: skip
+    add('--mesh', type=int, nargs=3, metavar='N', help='q-points; default: by --tolerance')
+    add('--q-spacing', type=float, metavar='D', help='in 1/angstrom, in place of --mesh')
+    add('--isotopes', nargs='*', default=(), metavar='SITE=ISOTOPE',
+        help='such as H=2H, or 3=13C for the fourth atom, or H=2H:0.98,1H:0.02')  # fmt: skip
     add('--cross-section', choices=('total', 'incoherent'), default='total')
+    add('--coherent', action='store_true', help='coherent part of order 1 as such')
+    add('--displacements', nargs='*', default=(), metavar='SITE=U',
+        help='mean-square displacements in angstrom^2 for the Debye-Waller factors, '
+        'such as H=0.03')  # fmt: skip
     add('--resolution', nargs='+', default=['published'], metavar='C',
-        help='published, none, or coefficients of sigma(omega) in cm-1')  # fmt: skip
+        help='published, none, coefficients of sigma(omega) in cm-1, or settings of the '
+        'published model, such as chopper_package=S')  # fmt: skip
     add('--minimum-frequency', type=float, default=1.0, metavar='F',
         help='modes below this many cm-1 are left out, default 1')  # fmt: skip
     add('--maximum-imaginary-weight', type=float, default=0.05, metavar='S',
         help='largest share of motion that may be left out, default 0.05')  # fmt: skip
     add('--elements', action='store_true', help='a column for each element')
     add('--banks', action='store_true', help='a column for each bank of detectors')
+    add('--sites', action='store_true', help='a column for each site')
     add('-o', '--output', type=Path, metavar='CSV', help='default: standard output')
     add('--plot', type=Path, metavar='PICTURE', help='PNG, SVG or PDF')
+    add('--map', type=Path, metavar='FILE',
+        help='S(Q, omega) of a direct-geometry instrument as NPZ, PNG, SVG or PDF')  # fmt: skip
+    add('--map-range', type=float, nargs=3, default=(0.1, 15.0, 0.1),
+        metavar=('LOW', 'HIGH', 'STEP'), help='of Q in 1/angstrom, default 0.1 15 0.1')  # fmt: skip
     return parser
 
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse what cannot be computed or written, before anything is."""
-    _instrument(options)
     if not options.temperature > 0:
         raise InputError(f'--temperature is {options.temperature} K; give a number above 0.')
-    if options.max_order is not None and not 1 <= options.max_order <= _LARGEST_ORDER:
+    if options.max_order is not None and not 1 <= options.max_order <= LARGEST_ORDER:
         raise InputError(
-            f'--max-order is {options.max_order}; give 1 to {_LARGEST_ORDER}, or leave it out.'
+            f'--max-order is {options.max_order}; give 1 to {LARGEST_ORDER}, or leave it out.'
         )
-    for path in (options.output, options.plot):
+    if options.mesh is not None and options.q_spacing is not None:
+        raise InputError('Give --mesh or --q-spacing, not both.')
+    for path in (options.output, options.plot, options.map):
         if path is not None and not path.resolve().parent.is_dir():
             raise InputError(f'There is no folder {path.parent} to write {path.name} into.')
+    low, high, step = options.map_range
+    if not 0 < low < high or not 0 < step <= high - low:
+        raise InputError('--map-range must rise from above 0 in steps that fit.')
 
 
-def _instrument(options: argparse.Namespace) -> Instrument:
+def _simulation(options: argparse.Namespace) -> Simulation:
     from aiida_insbench.science.ins.instruments import get_instrument
+    from aiida_insbench.science.ins.options import PowderOptions
+    from aiida_insbench.science.ins.powder import Simulation
 
-    return get_instrument(options.instrument, incident_energy=options.incident_energy)
+    instrument = get_instrument(options.instrument, incident_energy=options.incident_energy)
+    if options.map and instrument.geometry != 'direct':
+        raise InputError(f'--map needs an instrument of direct geometry, not {instrument.name}.')
+    chosen = PowderOptions(
+        max_order=options.max_order,
+        kernel=options.kernel,
+        quirks=tuple(options.quirks),
+        cross_section=options.cross_section,
+        coherent=options.coherent,
+        resolution=_resolution(options.resolution),
+        minimum_frequency=options.minimum_frequency,
+        maximum_imaginary_weight=options.maximum_imaginary_weight,
+        displacements=_displacements(options.displacements),
+    )
+    low, high = options.range
+    return Simulation(instrument, options.temperature, (low, high), options.bin_width, chosen)
 
 
-def _resolution(words: Sequence[str]) -> str | list[float] | None:
+def _compute(
+    options: argparse.Namespace, simulation: Simulation
+) -> tuple[PowderResult, Convergence]:
+    from aiida_insbench.science.ins.convergence import converged_spectrum
+    from aiida_insbench.science.ins.mode_files import open_modes
+
+    source = open_modes(
+        options.force_constants,
+        mesh=options.mesh,
+        spacing=START_SPACING if options.q_spacing is None else options.q_spacing,
+        isotopes=_isotopes(options.isotopes),
+    )
+    return converged_spectrum(
+        source,
+        simulation,
+        tolerance=options.tolerance,
+        refine=options.mesh is None and options.q_spacing is None,
+        report=progress_bar if sys.stderr.isatty() else None,
+    )
+
+
+def _make_map(options: argparse.Namespace, simulation: Simulation, result: PowderResult) -> None:
+    import numpy as np
+
+    from aiida_insbench.science.ins.maps import scattering_map
+
+    low, high, step = options.map_range
+    drawn = scattering_map(
+        result.vibrations,
+        simulation,
+        momentum_transfer=low + step * np.arange(int((high - low) / step + 1e-9) + 1),
+        report=progress_bar if sys.stderr.isatty() else None,
+    )
+    if options.map.suffix.lower() == '.npz':
+        write_map(options.map, drawn)
+    else:
+        draw_map(options.map, drawn, title=f'{simulation.instrument.name}, without kf/ki')
+
+
+def _resolution(words: Sequence[str]) -> str | list[float] | dict[str, Any] | None:
     if list(words) in (['published'], ['none']):
         return 'published' if words[0] == 'published' else None
+    if all('=' in word for word in words):
+        return {key: _number_or_text(value) for key, value in _pairs('--resolution', words)}
     try:
         return [float(word) for word in words]
     except ValueError as exc:
         raise InputError(
-            f'--resolution is {" ".join(words)!r}; give published, none or numbers.'
+            f'--resolution is {" ".join(words)!r}; give published, none, numbers or settings.'
         ) from exc
 
 
-def _compute(options: argparse.Namespace) -> tuple[PhononModes, PowderResult]:
-    from aiida_insbench.science.ins.mode_files import read_modes
-    from aiida_insbench.science.ins.powder import PowderOptions, powder_spectrum
-
-    modes = read_modes(options.force_constants, mesh=options.mesh, spacing=options.q_spacing)
-    result = powder_spectrum(
-        modes,
-        instrument=_instrument(options),
-        temperature=options.temperature,
-        energy_range=tuple(options.range),
-        bin_width=options.bin_width,
-        options=PowderOptions(
-            max_order=options.max_order,
-            kernel=options.kernel,
-            quirks=tuple(options.quirks),
-            cross_section=options.cross_section,
-            resolution=_resolution(options.resolution),
-            minimum_frequency=options.minimum_frequency,
-            maximum_imaginary_weight=options.maximum_imaginary_weight,
-        ),
-        report=_progress_bar if sys.stderr.isatty() else None,
-    )
-    return modes, result
+def _isotopes(words: Sequence[str]) -> dict[str, Any] | None:
+    """``H=2H`` or ``H=2H:0.98,1H:0.02``."""
+    found: dict[str, Any] = {}
+    for site, value in _pairs('--isotopes', words):
+        if ':' not in value:
+            found[site] = value
+            continue
+        parts = [part.partition(':') for part in value.split(',')]
+        found[site] = {name: _number('--isotopes', share) for name, _, share in parts}
+    return found or None
 
 
-def _settings(
-    options: argparse.Namespace, modes: PhononModes, result: PowderResult
-) -> dict[str, Any]:
-    from aiida_insbench import __version__
-    from aiida_insbench.science.ins.spectrum import UNITS
-
-    instrument = _instrument(options)
-    incident = {}
-    if instrument.geometry == 'direct':
-        incident = {'incident_energy_meV': instrument.banks[0].energy}
-    return {
-        'program': f'aiida-insbench {__version__}',
-        'source': options.force_constants.name,
-        'quantity': 'S(Q(omega), omega) times cross-section, without kf/ki',
-        'units': f'cm^-1, {UNITS["intensity"]}',
-        'instrument': instrument.name,
-        **incident,
-        'temperature_K': options.temperature,
-        'kernel': ' '.join((options.kernel, *options.quirks)),
-        'cross_section': options.cross_section,
-        'resolution': ' '.join(options.resolution),
-        'orders': result.spectrum.n_orders,
-        'q_points': 'Gamma only' if modes.gamma_only else len(modes.weights),
-        'directions': ' '.join(f'{k} {v}' for k, v in result.directions.items()),
-        'direction_error': f'{result.direction_error:.1e}',
-        'norm': f'{result.sum_rules.norm:.6f}',
-        'first_moment': f'{result.sum_rules.first_moment:.6f}',
-        'modes_left_out': result.census.n_imaginary + result.census.n_near_zero,
-        'lowest_frequency_cm1': f'{result.census.lowest_frequency:.2f}',
-    }
+def _displacements(words: Sequence[str]) -> dict[str, float] | None:
+    pairs = _pairs('--displacements', words)
+    return {site: _number('--displacements', value) for site, value in pairs} or None
 
 
-def spectrum_csv(
-    result: PowderResult,
-    *,
-    settings: dict[str, Any],
-    elements: bool = False,
-    banks: bool = False,
-) -> str:
-    """Write a spectrum as CSV: settings after ``#``, a header row, one row a bin.
-
-    Parameters
-    ----------
-    result : PowderResult
-        As `powder_spectrum` gives it.
-    settings : dict
-        Written as comments.
-    elements, banks : bool
-        Whether to add columns ``element_H`` …, ``bank_forward`` ….
-    """
-    spectrum = result.spectrum
-    columns = {'energy_transfer': spectrum.energy_transfer, 'total': spectrum.total}
-    columns |= {f'order_{n}': line for n, line in enumerate(spectrum.by_order, start=1)}
-    if elements:
-        columns |= {f'element_{name}': line for name, line in spectrum.by_element.items()}
-    if banks:
-        columns |= {f'bank_{name}': line for name, line in spectrum.by_bank.items()}
-    text = io.StringIO()
-    for key, value in settings.items():
-        text.write(f'# {key}: {value}\n')
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(columns)
-    for row in zip(*columns.values(), strict=True):
-        writer.writerow([f'{row[0]:.6g}', *(f'{value:.6e}' for value in row[1:])])
-    return text.getvalue()
+def _pairs(option: str, words: Sequence[str]) -> list[tuple[str, str]]:
+    pairs = [word.partition('=') for word in words]
+    if wrong := [key for key, sign, value in pairs if not (key and sign and value)]:
+        raise InputError(f'{option} takes NAME=VALUE, not {wrong[0]!r}.')
+    return [(key, value) for key, _, value in pairs]
 
 
-def _write(path: Path | None, text: str) -> None:
-    if path is None:
-        sys.stdout.write(text)
-        return
-    partial = path.with_name(path.name + '.part')
-    partial.write_text(text, encoding='utf-8')
-    partial.replace(path)
-
-
-def _draw(path: Path, options: argparse.Namespace, result: PowderResult) -> None:
-    """Draw the total, order 1 and what lies above it."""
-    import matplotlib as mpl
-
-    mpl.use('Agg')
-    import matplotlib.pyplot as plt
-
-    from aiida_insbench.science.ins.spectrum import UNITS
-
-    spectrum = result.spectrum
-    figure, axes = plt.subplots(figsize=(8, 4), layout='constrained')
-    axes.plot(spectrum.energy_transfer, spectrum.total, color='black', lw=1, label='total')
-    axes.plot(spectrum.energy_transfer, spectrum.by_order[0], lw=0.8, label='order 1')
-    axes.fill_between(spectrum.energy_transfer, spectrum.by_order[1:].sum(axis=0), alpha=0.3,
-                      lw=0, label='orders 2 and above')  # fmt: skip
-    axes.set(
-        xlabel='energy transfer / cm$^{-1}$',
-        ylabel=f'{UNITS["intensity"]}',
-        title=f'{options.force_constants.name}, {options.instrument}, {options.temperature:g} K, '
-        f'{options.kernel}',
-        xlim=(spectrum.energy_transfer[0], spectrum.energy_transfer[-1]),
-        ylim=(0, None),
-    )
-    axes.legend()
+def _number(option: str, text: str) -> float:
     try:
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as exc:
-        raise InputError(
-            format_error(f'{path.name} cannot be drawn: {exc}.', fix='Give .png, .svg or .pdf.')
-        ) from exc
-    finally:
-        plt.close(figure)
+        return float(text)
+    except ValueError as exc:
+        raise InputError(f'{option}: {text!r} is no number.') from exc
 
 
-def _progress_bar(done: int, total: int) -> None:
-    filled = _BAR * done // total
-    end = '\n' if done == total else ''
-    sys.stderr.write(f'\r[{"#" * filled}{"." * (_BAR - filled)}] site {done} of {total}{end}')
-    sys.stderr.flush()
-
-
-def _say(
-    options: argparse.Namespace, modes: PhononModes, result: PowderResult, *, seconds: float
-) -> None:
-    """Say on standard error what was done and what to mind."""
-    say = sys.stderr.write
-    census = result.census
-    say(
-        f'{len(modes.symbols)} atoms, {len(modes.weights)} q-points, '
-        f'{result.spectrum.n_orders} orders, {seconds:.1f} s; orders add up to '
-        f'{result.sum_rules.norm:.4f}, first moment {result.sum_rules.first_moment:.4f} of the '
-        'recoil energy\n'
-    )
-    for warning in result.warnings:
-        say(f'{warning}\n')
-    left_out = census.n_imaginary + census.n_near_zero
-    if left_out:
-        say(
-            f'{census.n_imaginary} imaginary and {census.n_near_zero} zero modes are left out '
-            f'(lowest {census.lowest_frequency:.1f} cm-1); they hold '
-            f'{max(census.left_out.values()):.2%} of the motion of an element.\n'
-        )
-    if census.n_translations:
-        say(f'{census.n_translations} translations of frequency zero have no part in it.\n')
-    for path in filter(None, (options.output, options.plot)):
-        say(f'{path}\n')
+def _number_or_text(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

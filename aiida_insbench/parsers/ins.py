@@ -1,4 +1,4 @@
-"""Parser of INS spectra."""
+"""Parser of INS contributions."""
 
 from __future__ import annotations
 
@@ -14,25 +14,41 @@ from aiida_insbench.science.pressure import pressure_from_label
 
 
 class InsParser(InsbenchParser):
-    """Attach one spectrum node per pressure."""
+    """Attach one node of contributions per pressure."""
 
     def attach_result(self, result: dict[str, Any], record: dict[str, Any]) -> ExitCode | None:
-        """Attach parameters and spectra."""
+        """Attach parameters and contributions."""
         self.attach_parameters(result, record)
-        parameters = self.node.inputs.parameters.get_dict()
         for label, details in result['spectra'].items():
             with np.load(retrieved_bytes(self.retrieved, f'{label}.npz')) as data:
                 arrays = {name: data[name] for name in data.files}
-            spectrum = SpectrumData(
-                energy_transfer=arrays.pop('energy_transfer'),
-                total=arrays.pop('total'),
-                components=arrays,
-                origin='simulated',
-                instrument=parameters['instrument'],
-                temperature=parameters['temperature'],
-                pressure=pressure_from_label(label),
-                units=details.get('units'),
-                details={**details, 'settings': parameters},
-            )
-            self.out(f'spectrum.{label}', spectrum)
+            self.out(f'contributions.{label}', self._contributions(label, arrays, details, result))
         return self.judge_pressures(result)
+
+    def _contributions(
+        self,
+        label: str,
+        arrays: dict[str, Any],
+        details: dict[str, Any],
+        result: dict[str, Any],
+    ) -> SpectrumData:
+        settings = self.node.inputs.parameters.get_dict()
+        instrument = result['instrument']
+        total = arrays['contributions'].mean(axis=0, dtype=np.float64).sum(axis=(0, 1))
+        if 'coherent' in arrays:
+            total = total + arrays['coherent'].mean(axis=0)
+        return SpectrumData(
+            energy_transfer=arrays.pop('energy_transfer'),
+            total=total,
+            components=arrays,
+            origin='simulated',
+            instrument=instrument['name'],
+            instrument_version=instrument['version'],
+            bank=' '.join(instrument['banks']),
+            temperature=settings['temperature'],
+            pressure=pressure_from_label(label),
+            sample=self.node.inputs.force_constants[label].get_unitcell().get_formula(),
+            quantity='S(Q(w),w) times cross-section, without kf/ki, without resolution',
+            units=details.get('units'),
+            details={**details, 'banks': instrument['banks'], 'settings': settings},
+        )

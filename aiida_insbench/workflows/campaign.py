@@ -19,7 +19,7 @@ from aiida_insbench.workflows.dataset import DatasetWorkChain
 from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain
 from aiida_insbench.workflows.finetune import FinetuneWorkChain
 from aiida_insbench.workflows.frames import merge_datasets
-from aiida_insbench.workflows.ins_base import InsBaseWorkChain
+from aiida_insbench.workflows.ins import InsWorkChain
 from aiida_insbench.workflows.job_base import flatten
 from aiida_insbench.workflows.phonons import PhononsWorkChain
 from aiida_insbench.workflows.protocols.campaign import CampaignProtocol
@@ -89,7 +89,7 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
             namespace='phonons',
             exclude=('phonons.potential', 'phonons.structure', 'phonons.pressures'),
         )
-        spec.expose_inputs(InsBaseWorkChain, namespace='ins', exclude=('ins.force_constants',))
+        spec.expose_inputs(InsWorkChain, namespace='ins', exclude=('ins.force_constants',))
         spec.expose_inputs(
             EvaluateBaseWorkChain,
             namespace='evaluate',
@@ -279,9 +279,9 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
 
     def run_ins(self) -> ToContext:
         """Spectra of the fine-tuned potential at every pressure."""
-        inputs = AttributeDict(self.exposed_inputs(InsBaseWorkChain, namespace='ins'))
+        inputs = AttributeDict(self.exposed_inputs(InsWorkChain, namespace='ins'))
         inputs.ins.force_constants = self.ctx.force_constants['finetuned']
-        return self._submit('spectra', InsBaseWorkChain, inputs)
+        return self._submit('spectra', InsWorkChain, inputs)
 
     def inspect_ins(self) -> ExitCode | None:
         """Attach spectra; an unstable pressure without one is a finding, not a stop."""

@@ -12,7 +12,11 @@ from aiida_insbench.jobs import ins
 from aiida_insbench.jobs.program import ERROR_FILE, RESULT_FILE, run_stage
 from aiida_insbench.jobs.progress import PROGRESS_FILE, Progress, read_progress
 from aiida_insbench.science.errors import InterruptedJobError, JobFileError, PressureError
-from aiida_insbench.science.ins import powder
+from aiida_insbench.science.ins import convergence
+from aiida_insbench.science.ins.instruments import get_instrument
+from aiida_insbench.science.ins.mode_files import read_modes
+from aiida_insbench.science.ins.options import PowderOptions
+from aiida_insbench.science.ins.powder import powder_spectrum
 
 
 def write_lithium_hydride(path, *, stretch=2.0, bend=0.3):
@@ -61,6 +65,13 @@ def job(tmp_path):
     }
 
 
+OURS = {
+    'geometry': 'indirect',
+    'citation': 'made up',
+    'banks': {'only': {'final_energy': 4.0, 'angle': 120.0}},
+}
+
+
 def run(job, folder):
     return ins.run(job, folder, Progress(folder, 'ins'))
 
@@ -71,33 +82,41 @@ def test_job_writes_a_spectrum_per_pressure(job, tmp_path):
     result = json.loads((tmp_path / RESULT_FILE).read_text())['result']
     assert result['finished'] == ['p_0000', 'p_1000']
     assert result['missing'] == []
+    banks = result['instrument']['banks']
+    assert banks == ['forward', 'backward']
+    assert result['instrument']['version']
     for label in result['finished']:
         with np.load(tmp_path / f'{label}.npz', allow_pickle=False) as arrays:
-            assert set(arrays) == {
-                'energy_transfer',
-                'total',
-                *(f'order_{n}' for n in (1, 2, 3)),
-                'element_Li',
-                'element_H',
-                *(f'{kind}_{b}' for kind in ('bank', 'momentum_transfer') for b in BANKS),
-            }
-            assert all(array.dtype == np.float64 for array in arrays.values())
-            assert len(arrays['total']) == 301
-            parts = arrays['element_Li'] + arrays['element_H']
-            assert arrays['total'] == pytest.approx(parts)
+            assert set(arrays) == {'energy_transfer', 'contributions', 'momentum_transfer'}
+            energies = arrays['energy_transfer']
+            assert energies[0] < 0 < 1500 < energies[-1]
+            assert arrays['contributions'].shape == (2, 2, 3, len(energies))
+            assert arrays['momentum_transfer'].shape == (2, len(energies))
+            expected = powder_spectrum(
+                read_modes(tmp_path / f'{label}.yaml', mesh=(2, 2, 2)),
+                instrument=get_instrument('TOSCA'),
+                temperature=10.0,
+                energy_range=(0.0, 1500.0),
+                bin_width=5.0,
+                options=PowderOptions(max_order=3, directions=14),
+            ).spectrum
+            assert arrays['contributions'] == pytest.approx(expected.raw, rel=1e-6, abs=1e-9)
         entry = result['spectra'][label]
         assert entry['orders'] == 3
         assert entry['n_imaginary'] == 0
         assert entry['completeness'] == pytest.approx(1)
         assert entry['sum_rule'] == pytest.approx(1 - entry['missing_weight'], abs=1e-9)
         assert set(entry['msd']) == {'Li', 'H'}
-    low, high = (result['spectra'][label]['bands'][-1]['position'] for label in result['finished'])
-    assert high > low + 10  # stiffer springs
+        assert [site['name'] for site in entry['sites']] == ['Li1', 'H1']
+        assert [len(site['atoms']) for site in entry['sites']] == [4, 4]
+        assert set(entry['convergence']['errors_percent']) == {
+            'q_mesh', 'bins', 'directions', 'orders'
+        }  # fmt: skip
+        assert entry['convergence']['meshes'] == [[1, 1, 1], [2, 2, 2]]
+        assert entry['convergence']['tolerance_percent'] == 1.0
+        assert any('not converged: q_mesh' in text for text in entry['warnings'])
     lines = read_progress((tmp_path / PROGRESS_FILE).read_text())
     assert [line['values']['pressure'] for line in lines] == [0.0, 1.0]
-
-
-BANKS = ('forward', 'backward')
 
 
 def test_unstable_pressure_is_named_and_the_rest_finished(job, tmp_path):
@@ -138,9 +157,22 @@ def test_unstable_crystal_can_be_allowed(job, tmp_path):
         ({'settings': {'directions': 50.0}}, 'type int'),
         ({'settings': {'tolerance': '1'}}, 'type float'),
         ({'settings': {'cross_section': 'coherent'}}, 'coherent'),
-        ({'settings': {'resolution': []}}, 'hold numbers'),
-        ({'settings': {'resolution': 3}}, 'cannot be 3'),
-        ({'settings': {'resolution': 'book'}}, 'book'),
+        ({'settings': {'resolution': None}}, 'no part of this stage'),
+        ({'settings': {'coherent': 1}}, 'type bool'),
+        ({'settings': {'displacements': [0.1]}}, 'displacements'),
+        ({'settings': {'quirks': 'loss-only'}}, 'list of names'),
+        ({'isotopes': ['2H']}, '`isotopes` must be a mapping'),
+        ({'isotopes': {'H': '9H'}}, 'no isotope 9H'),
+        ({'tolerance': 0}, '`tolerance` must be'),
+        ({'max_order': 500}, 'from 1 to 200'),
+        ({'temperature': 0}, 'temperature'),
+        ({'keep': 'atom'}, '`keep` must be'),
+        ({'map': [0, 1, 1]}, '`map` must rise'),
+        ({'map': [1, 2]}, '`map` must be the lowest'),
+        ({'map': [1, 10, 1]}, 'direct geometry'),
+        ({'instrument': 'ours.yaml'}, 'Give the content of the file'),
+        ({'instrument': 3}, 'a name or a description'),
+        ({'instrument': {'geometry': 'round'}}, 'geometry'),
         ({'settings': {'minimum_frequency': 0}}, 'must be > 0'),
         ({'settings': [1]}, 'must be a mapping'),
         ({'force_constants': {}}, 'must map'),
@@ -155,7 +187,6 @@ def test_unstable_crystal_can_be_allowed(job, tmp_path):
         ({'mesh': [2, 2]}, 'mesh'),
         ({'mesh': '222'}, 'mesh'),
         ({'instrument': 'IN5'}, 'no instrument'),
-        ({'instrument': 'TFXA'}, 'No verified resolution'),
     ],
 )
 def test_wrong_job_is_refused(job, tmp_path, change, match):
@@ -165,8 +196,8 @@ def test_wrong_job_is_refused(job, tmp_path, change, match):
 
 
 def test_missing_key_is_named(job, tmp_path):
-    del job['mesh']
-    with pytest.raises(JobFileError, match='lacks mesh'):
+    del job['bin_width']
+    with pytest.raises(JobFileError, match='lacks bin_width'):
         run(job, tmp_path)
 
 
@@ -188,9 +219,15 @@ def test_label_must_be_a_pressure(job, tmp_path):
         {'max_order': None},
         {'settings': {'directions': 26}},
         {'settings': {'directions': 14, 'cross_section': 'incoherent'}},
-        {'settings': {'directions': 14, 'resolution': None}},
-        {'settings': {'directions': 14, 'resolution': [4.0, 0.01]}},
-        {'settings': {'directions': 14, 'tolerance': 0.3}},
+        {'mesh': None, 'tolerance': 20.0},
+        {'keep': 'element', 'isotopes': {'0': '6Li'}},
+        {'isotopes': {'H': {'1H': 0.5, '2H': 0.5}}},
+        {'instrument': 'MERLIN', 'energy_range': [0, 1400]},
+        {'instrument': OURS},
+        {'settings': {'directions': 14, 'coherent': True, 'coherent_points': 20}},
+        {'settings': {'directions': 14, 'displacements': {'H': 0.1}}},
+        {'settings': {'directions': 14, 'kernel': 'almost-isotropic'}},
+        {'settings': {'directions': 14, 'tolerance': 0.3}, 'tolerance': None},
         {'settings': {'directions': 14, 'minimum_frequency': 400}},
     ],
 )
@@ -202,7 +239,9 @@ def test_every_input_is_read(job, tmp_path, change):
     for case in (job, job | change):
         run(case, tmp_path)
         with np.load(tmp_path / 'p_0000.npz', allow_pickle=False) as arrays:
-            spectra.append(arrays['total'])
+            spectra.append(arrays['contributions'].sum(axis=(1, 2)).mean(axis=0))
+            if 'coherent' in arrays:
+                spectra[-1] += arrays['coherent'].mean(axis=0)
     assert len(spectra[0]) != len(spectra[1]) or np.abs(spectra[0] - spectra[1]).max() > 0
 
 
@@ -210,6 +249,39 @@ def test_interruption_is_passed_on(job, tmp_path, monkeypatch):
     def interrupted(*_args, **_options):
         raise InterruptedJobError(f'Ended by signal {signal.SIGTERM}')
 
-    monkeypatch.setattr(powder, 'powder_spectrum', interrupted)
+    monkeypatch.setattr(convergence, 'converged_spectrum', interrupted)
     with pytest.raises(InterruptedJobError):
         run(job, tmp_path)
+
+
+def test_elements_alone_can_be_kept(job, tmp_path):
+    job['isotopes'] = {'0': '6Li'}
+    job['keep'] = 'element'
+    entry = run(job, tmp_path)['spectra']['p_0000']
+    assert [site['name'] for site in entry['sites']] == ['6Li', 'Li', 'H']
+    assert entry['sites'][2]['atoms'] == [4, 5, 6, 7]
+    with np.load(tmp_path / 'p_0000.npz', allow_pickle=False) as arrays:
+        assert arrays['contributions'].shape[1] == 3
+
+
+def test_map_of_a_direct_instrument(job, tmp_path):
+    run(job | {'instrument': 'MERLIN', 'energy_range': [0, 1400], 'map': [1, 4, 0.5]}, tmp_path)
+    with np.load(tmp_path / 'p_0000.npz', allow_pickle=False) as arrays:
+        assert arrays['map_momentum_transfer'] == pytest.approx(np.arange(1, 4.1, 0.5))
+        assert arrays['map_total'].shape == arrays['map_accessible'].shape == (7, 281)
+        assert arrays['map_energy_transfer'] == pytest.approx(np.arange(0, 1401, 5))
+        assert (arrays['map_order_1'] <= arrays['map_total'] + 1e-12).all()
+
+
+def test_instrument_without_resolution_has_a_margin(job, tmp_path):
+    result = run(job | {'instrument': 'TFXA'}, tmp_path)
+    assert result['instrument']['banks'] == ['backward']
+    with np.load(tmp_path / 'p_0000.npz', allow_pickle=False) as arrays:
+        assert arrays['energy_transfer'][-1] >= 1500 + 5 * (5 + 0.02 * 1500) - 5
+
+
+def test_mesh_by_need_meets_the_tolerance(job, tmp_path):
+    del job['mesh']
+    entry = run(job | {'tolerance': 5.0}, tmp_path)['spectra']['p_0000']
+    assert entry['convergence']['errors_percent']['q_mesh'] <= 5.0
+    assert len(entry['convergence']['meshes']) >= 2

@@ -6,6 +6,7 @@ from aiida.orm import Dict
 from fake_nodes import (
     JOB,
     crystal,
+    force_constants,
     frames,
     job,
     npz,
@@ -230,37 +231,46 @@ class TestPhonons:
 class TestIns:
     def files(self, label, *, height=1.0):
         axis = np.arange(0.5, 20)
+        values = np.full((2, 3, 4, len(axis)), height, dtype=np.float32)
         return {
             f'{label}.npz': npz(
                 energy_transfer=axis,
-                total=height * axis,
-                order_1=axis,
-                element_H=axis,
-                bank_forward=axis,
-                momentum_transfer_forward=axis,
+                contributions=values,
+                momentum_transfer=np.tile(axis, (2, 1)),
+                coherent=np.tile(axis, (2, 1)),
             )
         }
 
     def inputs(self):
-        return {'parameters': Dict({'instrument': 'TOSCA', 'temperature': 10.0})}
+        nodes = {f'force_constants__{label}': force_constants() for label in ('p_0000', 'm_0500')}
+        return {'parameters': Dict({'instrument': 'TOSCA', 'temperature': 10.0}), **nodes}
 
-    def test_spectra(self):
-        details = {'bands': [{'position': 9.5, 'height': 1.0}], 'units': {'total': 'barn cm'}}
+    def result(self, **values):
+        instrument = {'name': 'TOSCA', 'version': 'now', 'banks': ['forward', 'backward']}
+        return result({'instrument': instrument, 'missing': [], **values})
+
+    def test_contributions(self):
+        details = {'sites': [{'name': 'H1'}], 'units': {'total': 'barn cm'}}
         files = {
-            **result({'spectra': {'p_0000': details, 'm_0500': details}, 'missing': []}),
+            **self.result(spectra={'p_0000': details, 'm_0500': details}),
             **self.files('p_0000'),
             **self.files('m_0500', height=2.0),
         }
         outputs, process = parse(InsCalculation, files, inputs=self.inputs())
         assert process.is_finished_ok
-        assert set(outputs['spectrum']) == {'p_0000', 'm_0500'}
-        spectrum = outputs['spectrum']['m_0500']
-        assert (spectrum.pressure, spectrum.origin) == (-0.5, 'simulated')
-        assert (spectrum.instrument, spectrum.temperature) == ('TOSCA', 10.0)
-        np.testing.assert_array_equal(spectrum.total, 2 * np.arange(0.5, 20))
-        assert set(spectrum.components('order')) == {'1'}
-        assert spectrum.details['bands'] == details['bands']
-        assert spectrum.details['settings'] == {'instrument': 'TOSCA', 'temperature': 10.0}
+        assert set(outputs['contributions']) == {'p_0000', 'm_0500'}
+        node = outputs['contributions']['m_0500']
+        assert node.has_contributions
+        assert (node.pressure, node.origin) == (-0.5, 'simulated')
+        assert (node.instrument, node.temperature) == ('TOSCA', 10.0)
+        assert node.base.attributes.get('instrument_version') == 'now'
+        assert node.base.attributes.get('bank') == 'forward backward'
+        assert node.base.attributes.get('sample') == 'H4Mg2'
+        # mean of banks, sum of 3 sites and 4 orders, and the coherent part
+        np.testing.assert_allclose(node.total, 24 + np.arange(0.5, 20))
+        assert node.get_array('contributions').dtype == np.float32
+        assert node.details['sites'] == details['sites']
+        assert node.details['settings'] == {'instrument': 'TOSCA', 'temperature': 10.0}
 
     def test_missing_pressure_is_not_silent(self):
         ended = {
@@ -269,9 +279,8 @@ class TestIns:
             'missing': ['p_2000'],
             'reasons': {'p_2000': 'Imaginary modes.'},
         }
-        outputs, process = parse(
-            InsCalculation, {**result(ended), **self.files('p_0000')}, inputs=self.inputs()
-        )
-        assert set(outputs['spectrum']) == {'p_0000'}
+        files = {**self.result(**ended), **self.files('p_0000')}
+        outputs, process = parse(InsCalculation, files, inputs=self.inputs())
+        assert set(outputs['contributions']) == {'p_0000'}
         assert process.exit_status == 413
         assert 'p_2000: Imaginary modes.' in process.exit_message

@@ -8,8 +8,7 @@ from ins_crystals import MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS, save_crys
 
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.census import take_census
-from aiida_insbench.science.ins.mode_files import mesh_of_spacing, read_modes
-from aiida_insbench.science.ins.modes import modes_from_phonopy
+from aiida_insbench.science.ins.mode_files import mesh_of_spacing, modes_from_phonopy, read_modes
 
 MESH = (2, 2, 3)
 

@@ -13,6 +13,9 @@ from ins_crystals import (
     save_crystal,
     spring_crystal,
 )
+from phonopy.structure.atoms import PhonopyAtoms
+from phonopy.structure.cells import get_supercell
+from scipy.spatial.transform import Rotation
 from scipy.special import factorial
 
 from aiida_insbench.science.errors import (
@@ -24,14 +27,12 @@ from aiida_insbench.science.errors import (
 from aiida_insbench.science.ins.cross_sections import cross_sections
 from aiida_insbench.science.ins.debye_waller import displacement_tensors
 from aiida_insbench.science.ins.instruments import get_instrument
-from aiida_insbench.science.ins.modes import PhononModes, modes_from_phonopy
-from aiida_insbench.science.ins.powder import (
-    PowderOptions,
-    energy_grid,
-    like_atoms,
-    powder_spectrum,
-)
+from aiida_insbench.science.ins.mode_files import modes_from_phonopy, read_modes
+from aiida_insbench.science.ins.modes import PhononModes
+from aiida_insbench.science.ins.options import PowderOptions
+from aiida_insbench.science.ins.powder import energy_grid, powder_spectrum
 from aiida_insbench.science.ins.spectrum import find_bands
+from aiida_insbench.science.ins.vibrations import like_atoms
 
 TOSCA = get_instrument('TOSCA')
 QUICK = PowderOptions(directions=26)
@@ -180,12 +181,14 @@ def test_atoms_equal_by_symmetry_are_computed_once(crystal):
     tensors = displacement_tensors(crystal, temperature=10.0)
     assert like_atoms(crystal, tensors) == {0: [0, 1], 2: [2, 3, 4, 5]}
     calls = []
-    once = spectrum_of(crystal, report=lambda done, total: calls.append((done, total)))
-    assert calls == [(1, 2), (2, 2)]
+    once = spectrum_of(crystal, report=lambda *progress: calls.append(progress))
+    assert calls == [('q-points', 40, 40), ('sites', 1, 2), ('sites', 2, 2)]
     one_by_one = spectrum_of(replace(crystal, equivalent=()))
-    assert once.spectrum.contributions == pytest.approx(
-        one_by_one.spectrum.contributions, rel=1e-6, abs=1e-9 * once.spectrum.total.max()
-    )
+    for element, line in one_by_one.spectrum.by_element.items():
+        assert once.spectrum.by_element[element] == pytest.approx(
+            line, rel=1e-6, abs=1e-9 * line.max()
+        )
+    assert one_by_one.spectrum.contributions.shape[1] == 6
     assert once.sum_rules.first_moment == pytest.approx(one_by_one.sum_rules.first_moment)
 
 
@@ -246,6 +249,100 @@ def test_quirks_change_order_two_only(crystal):
 def test_kernels_and_quirks_are_named(crystal, options, named):
     with pytest.raises(InputError, match=named):
         spectrum_of(crystal, options=replace(QUICK, **options))
+
+
+def test_displacements_from_outside_damp_the_spectrum():
+    """e^{-Q²U} of a U from outside, by 0.03 Å² more than that of the modes."""
+    plain = powder_spectrum_without_resolution(oscillator(frequency=600.0))
+    more = powder_spectrum_without_resolution(
+        oscillator(frequency=600.0), displacements={'H': 16.857629168 / 600 + 0.03}
+    )
+    squared = plain.spectrum.momentum_transfer**2
+    ratio = np.exp(-0.03 * squared)[:, [300, 600]]
+    for bank, factor in zip(plain.spectrum.banks, ratio, strict=True):
+        before, after = (one.spectrum.by_bank[bank][[300, 600]] for one in (plain, more))
+        assert after == pytest.approx(before * factor, rel=1e-6)
+    assert any('from outside' in text for text in more.warnings)
+    assert not any('from outside' in text for text in plain.warnings)
+
+
+def test_displacements_take_tensors_and_single_atoms(crystal):
+    tensor = [[0.03, 0.0, 0.0], [0.0, 0.02, 0.0], [0.0, 0.0, 0.01]]
+    options = replace(QUICK, displacements={'H': tensor, '2': 0.08})
+    changed = spectrum_of(crystal, options=options).spectrum.total
+    one = spectrum_of(crystal, options=replace(QUICK, displacements={'H': tensor})).spectrum.total
+    assert np.abs(changed - one).max() > 1e-3 * one.max()
+
+
+@pytest.mark.parametrize(
+    ('displacements', 'named'),
+    [
+        ({'O': 0.1}, "names 'O'"),
+        ({'6': 0.1}, "names '6'"),
+        ({'H': -0.1}, 'not negative'),
+        ({'H': [0.1, 0.2]}, '3×3'),
+        ({'H': [[0.1, 0.2, 0], [0, 0.1, 0], [0, 0, 0.1]]}, 'symmetric'),
+    ],
+)
+def test_displacements_that_make_no_sense(crystal, displacements, named):
+    with pytest.raises(InputError, match=named):
+        spectrum_of(crystal, options=replace(QUICK, displacements=displacements))
+
+
+def powder_spectrum_without_resolution(modes, **options):
+    return spectrum_of(
+        modes, options=PowderOptions(directions=26, resolution=None, **options), temperature=0.0
+    )
+
+
+@pytest.mark.parametrize('kernel', ['exact', 'almost-isotropic'])
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_a_powder_does_not_know_how_the_crystal_lies(crystal, kernel, seed):
+    """All eigenvectors of a crystal turned alike."""
+    turned = Rotation.random(rng=np.random.default_rng(seed)).as_matrix()
+    rotated = replace(crystal, eigenvectors=crystal.eigenvectors @ turned.T)
+    options = PowderOptions(directions=194, max_order=4, kernel=kernel)
+    changes = {'energy_range': (0.0, 800.0), 'bin_width': 8.0}
+    reference, result = (
+        spectrum_of(modes, options=options, **changes).spectrum.total
+        for modes in (crystal, rotated)
+    )
+    assert np.abs(result - reference).max() < 1e-5 * reference.max()
+
+
+@settings(max_examples=4, deadline=None)
+@given(repeats=st.sampled_from([(2, 1, 1), (1, 2, 1), (1, 1, 3), (2, 2, 1)]))
+def test_a_supercell_scatters_as_its_cells_together(tmp_path_factory, repeats):
+    """The same crystal in a larger cell, on a mesh smaller by as much."""
+    mesh = np.array([4, 4, 6])
+    cells = np.array(repeats)
+    folder = tmp_path_factory.mktemp('cells')
+    small = spring_crystal(MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS, supercell=(2, 2, 3))
+    large_cell = get_supercell(MAGNESIUM_HYDRIDE, np.diag(cells))
+    large = spring_crystal(
+        PhonopyAtoms(
+            symbols=large_cell.symbols,
+            cell=large_cell.cell,
+            scaled_positions=large_cell.scaled_positions,
+        ),
+        MAGNESIUM_HYDRIDE_SPRINGS,
+        supercell=tuple(np.ceil(np.array([2, 2, 3]) / cells).astype(int)),
+    )
+    spectra = []
+    for name, phonon, divisions in (('s', small, mesh), ('l', large, mesh // cells)):
+        # half a step in every direction, so that both meshes are the same q-points
+        modes = read_modes(
+            save_crystal(phonon, folder / f'{name}.yaml'),
+            mesh=tuple(int(n) for n in divisions),
+            shift=(0.5, 0.5, 0.5),
+        )
+        changes = {'energy_range': (0.0, 1200.0), 'bin_width': 4.0}
+        options = PowderOptions(directions=50, max_order=3)
+        spectra.append(spectrum_of(modes, options=options, **changes).spectrum.total)
+    assert spectra[1] == pytest.approx(
+        spectra[0] * np.prod(cells), rel=1e-4, abs=1e-5 * spectra[1].max()
+    )
 
 
 def test_resolution_by_another_name_is_refused(crystal):

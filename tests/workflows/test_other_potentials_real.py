@@ -11,7 +11,7 @@ from ase.build import bulk
 from aiida_insbench.data import DatasetData, PotentialData
 from aiida_insbench.science.potentials import calculator, potential_from_ase
 from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain
-from aiida_insbench.workflows.ins_base import InsBaseWorkChain
+from aiida_insbench.workflows.ins import InsWorkChain
 from aiida_insbench.workflows.phonons import PhononsWorkChain
 from aiida_insbench.workflows.protocols.options import job_metadata
 
@@ -63,7 +63,7 @@ def test_compression_shrinks_the_crystal_and_lifts_its_modes(phonons):
 
 def test_spectrum_leads_back_to_the_package(job_code, phonons, potential):
     results, node = run_get_node(
-        InsBaseWorkChain,
+        InsWorkChain,
         ins={
             'code': job_code,
             'force_constants': {'p_0000': phonons['force_constants']['p_0000']},

@@ -15,7 +15,7 @@ import numpy as np
 
 from aiida_insbench.science.errors import ConvergenceError, ImaginaryModeError, format_error
 from aiida_insbench.science.ins.arrays import FloatArray
-from aiida_insbench.science.ins.modes import PhononModes
+from aiida_insbench.science.ins.modes import ModeSource, PhononModes
 
 MINIMUM_FREQUENCY = 1.0
 """Modes below this many cm⁻¹ are left out."""
@@ -64,7 +64,7 @@ class ModeCensus:
     completeness: FloatArray
 
 
-def take_census(modes: PhononModes, *, minimum_frequency: float = MINIMUM_FREQUENCY) -> ModeCensus:
+def take_census(source: ModeSource, *, minimum_frequency: float = MINIMUM_FREQUENCY) -> ModeCensus:
     r"""Count modes and the share of motion they hold.
 
     The share of atom i in a set of modes is
@@ -75,7 +75,7 @@ def take_census(modes: PhononModes, *, minimum_frequency: float = MINIMUM_FREQUE
 
     Parameters
     ----------
-    modes : PhononModes
+    source : ModeSource
         Modes on a mesh.
     minimum_frequency : float
         In cm⁻¹; modes below it are left out.
@@ -85,27 +85,57 @@ def take_census(modes: PhononModes, *, minimum_frequency: float = MINIMUM_FREQUE
     ModeCensus
         Counts and shares.
     """
-    motion = np.einsum('qjix,qjix->qji', modes.eigenvectors, modes.eigenvectors.conj()).real
-    used = modes.frequencies >= minimum_frequency
-    near_zero = np.abs(modes.frequencies) < minimum_frequency
-    moves_all = near_zero & (_translation(modes) > _IS_TRANSLATION)
-    given = np.einsum('q,qji->i', modes.weights, motion) / 3
-    completeness = np.einsum('q,qj,qji->i', modes.weights, used, motion) / 3
-    explained = np.einsum('q,qj,qji->i', modes.weights, used | moves_all, motion) / 3
-    symbols = np.array(modes.symbols)
-    return ModeCensus(
-        n_modes=modes.frequencies.size,
-        n_imaginary=int((modes.frequencies <= -minimum_frequency).sum()),
-        n_near_zero=int((near_zero & ~moves_all).sum()),
-        n_translations=int(moves_all.sum()),
-        lowest_frequency=float(modes.frequencies.min()),
-        left_out={
-            element: max(0.0, float((given - explained)[symbols == element].mean()))
-            for element in modes.elements
-        },
-        given=given,
-        completeness=completeness,
-    )
+    counter = CensusCounter(source.symbols, minimum_frequency=minimum_frequency)
+    for share, block in source.blocks():
+        counter.add(block, share=share)
+    return counter.census()
+
+
+class CensusCounter:
+    """Takes the census block by block of q-points."""
+
+    def __init__(self, symbols: tuple[str, ...], *, minimum_frequency: float) -> None:
+        self._symbols = symbols
+        self._minimum = minimum_frequency
+        self._shares = np.zeros((3, len(symbols)))
+        self._counts = np.zeros(4, dtype=int)
+        self._lowest = np.inf
+
+    def add(self, modes: PhononModes, *, share: float) -> None:
+        """Count a block that is so much of the Brillouin zone."""
+        frequencies = modes.frequencies
+        motion = np.einsum('qjix,qjix->qji', modes.eigenvectors, modes.eigenvectors.conj()).real
+        used = frequencies >= self._minimum
+        near_zero = np.abs(frequencies) < self._minimum
+        moves_all = near_zero & (_translation(modes) > _IS_TRANSLATION)
+        for row, kept in enumerate((np.ones_like(used), used, used | moves_all)):
+            self._shares[row] += share * np.einsum('q,qj,qji->i', modes.weights, kept, motion) / 3
+        self._counts += (
+            frequencies.size,
+            (frequencies <= -self._minimum).sum(),
+            (near_zero & ~moves_all).sum(),
+            moves_all.sum(),
+        )
+        self._lowest = min(self._lowest, float(frequencies.min()))
+
+    def census(self) -> ModeCensus:
+        """What has been counted so far."""
+        given, completeness, explained = self._shares
+        symbols = np.array(self._symbols)
+        n_modes, n_imaginary, n_near_zero, n_translations = map(int, self._counts)
+        return ModeCensus(
+            n_modes=n_modes,
+            n_imaginary=n_imaginary,
+            n_near_zero=n_near_zero,
+            n_translations=n_translations,
+            lowest_frequency=self._lowest,
+            left_out={
+                element: max(0.0, float((given - explained)[symbols == element].mean()))
+                for element in dict.fromkeys(self._symbols)
+            },
+            given=given,
+            completeness=completeness,
+        )
 
 
 def _translation(modes: PhononModes) -> FloatArray:

@@ -9,6 +9,7 @@ Source: Mitchell et al., *Vibrational Spectroscopy with Neutrons* (2005), ch. 2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from aiida_insbench.science.errors import ImaginaryModeError, InputError
 from aiida_insbench.science.ins.arrays import FloatArray
 from aiida_insbench.science.ins.census import MINIMUM_FREQUENCY
-from aiida_insbench.science.ins.modes import PhononModes
+from aiida_insbench.science.ins.modes import ModeSource, PhononModes
 from aiida_insbench.science.ins.units import KELVIN_TO_WAVENUMBER, ZERO_POINT_DISPLACEMENT
 
 
@@ -96,7 +97,7 @@ def mean_square_displacement(
 
 
 def displacement_tensors(
-    modes: PhononModes, *, temperature: float, minimum_frequency: float = MINIMUM_FREQUENCY
+    source: ModeSource, *, temperature: float, minimum_frequency: float = MINIMUM_FREQUENCY
 ) -> FloatArray:
     r"""Mean-square displacement tensors of all atoms.
 
@@ -105,7 +106,7 @@ def displacement_tensors(
 
     Parameters
     ----------
-    modes : PhononModes
+    source : ModeSource
         Modes on a mesh.
     temperature : float
         In K.
@@ -117,22 +118,33 @@ def displacement_tensors(
     ndarray, shape (n_atoms, 3, 3)
         In Å², Cartesian, symmetric.
     """
+    result = np.zeros((len(source.symbols), 3, 3))
+    for share, modes in source.blocks():
+        weights = _squared_displacements(modes, temperature, minimum_frequency)
+        vectors = modes.eigenvectors
+        outer = np.einsum('qj,qjia,qjib->iab', weights, vectors, vectors.conj(), optimize=True)
+        result += share * outer.real / modes.masses[:, None, None]
+    return result
+
+
+def _squared_displacements(
+    modes: PhononModes, temperature: float, minimum_frequency: float
+) -> FloatArray:
+    """Weighted mean-square displacement of each mode for a mass of 1, 0 for modes left out."""
     used = modes.frequencies >= minimum_frequency
-    frequencies = np.where(used, modes.frequencies, 1.0)
     squared = mean_square_displacement(
-        frequencies=frequencies, masses=np.ones_like(frequencies), temperature=temperature
+        frequencies=np.where(used, modes.frequencies, 1.0),
+        masses=np.ones_like(modes.frequencies),
+        temperature=temperature,
     )
-    weights = np.where(used, squared, 0.0) * modes.weights[:, None]
-    vectors = modes.eigenvectors
-    outer = np.einsum('qj,qjia,qjib->iab', weights, vectors, vectors.conj(), optimize=True).real
-    return np.asarray(outer / modes.masses[:, None, None])
+    return np.asarray(np.where(used, squared, 0.0) * modes.weights[:, None])
 
 
-def isotropic_displacements(modes: PhononModes, tensors: FloatArray) -> dict[str, float]:
-    """Mean of trace(U)/3 over the atoms of each element, in Å²."""
+def isotropic_displacements(symbols: Sequence[str], tensors: FloatArray) -> dict[str, float]:
+    """Mean of trace(U)/3 over the atoms of each label, in Å²."""
     traces = np.trace(tensors, axis1=1, axis2=2) / 3
-    symbols = np.array(modes.symbols)
-    return {element: float(traces[symbols == element].mean()) for element in modes.elements}
+    labels = np.array(symbols)
+    return {label: float(traces[labels == label].mean()) for label in dict.fromkeys(symbols)}
 
 
 @dataclass(frozen=True)
@@ -166,7 +178,7 @@ class DominantMode:
 
 
 def dominant_modes(
-    modes: PhononModes,
+    source: ModeSource,
     *,
     temperature: float,
     minimum_frequency: float = MINIMUM_FREQUENCY,
@@ -176,7 +188,7 @@ def dominant_modes(
 
     Parameters
     ----------
-    modes : PhononModes
+    source : ModeSource
         Modes on a mesh; of a molecule at Γ single modes always dominate.
     temperature : float
         In K.
@@ -190,21 +202,47 @@ def dominant_modes(
     tuple of DominantMode
         At most one for each element.
     """
-    used = modes.frequencies >= minimum_frequency
-    squared = mean_square_displacement(
-        frequencies=np.where(used, modes.frequencies, 1.0),
-        masses=np.ones_like(modes.frequencies),
-        temperature=temperature,
+    search = DominanceSearch(
+        source.symbols, temperature=temperature, minimum_frequency=minimum_frequency
     )
-    weights = np.where(used, squared, 0.0) * modes.weights[:, None]
-    motion = (np.abs(modes.eigenvectors) ** 2).sum(axis=-1) / modes.masses
-    symbols = np.array(modes.symbols)
-    found = []
-    for element in modes.elements:
-        parts = weights * motion[:, :, symbols == element].sum(axis=-1)
-        qpoint, mode = np.unravel_index(int(parts.argmax()), parts.shape)
-        part = float(parts[qpoint, mode] / max(parts.sum(), 1e-300))
-        if part > share:
-            frequency = float(modes.frequencies[qpoint, mode])
-            found.append(DominantMode(element, int(qpoint), frequency, part))
-    return tuple(found)
+    for part, block in source.blocks():
+        search.add(block, share=part)
+    return search.found(share)
+
+
+class DominanceSearch:
+    """Looks for dominant modes block by block of q-points."""
+
+    def __init__(
+        self, symbols: tuple[str, ...], *, temperature: float, minimum_frequency: float
+    ) -> None:
+        self._symbols = symbols
+        self._conditions = temperature, minimum_frequency
+        self._largest: dict[str, tuple[float, int, float]] = {}
+        self._sums = dict.fromkeys(symbols, 0.0)
+        self._n_qpoints = 0
+
+    def add(self, modes: PhononModes, *, share: float) -> None:
+        """Look at a block that is so much of the Brillouin zone."""
+        weights = share * _squared_displacements(modes, *self._conditions)
+        motion = (np.abs(modes.eigenvectors) ** 2).sum(axis=-1) / modes.masses
+        symbols = np.array(self._symbols)
+        for element in self._sums:
+            parts = weights * motion[:, :, symbols == element].sum(axis=-1)
+            qpoint, mode = np.unravel_index(int(parts.argmax()), parts.shape)
+            found = (
+                float(parts[qpoint, mode]),
+                self._n_qpoints + int(qpoint),
+                float(modes.frequencies[qpoint, mode]),
+            )
+            self._largest[element] = max(self._largest.get(element, found), found)
+            self._sums[element] += float(parts.sum())
+        self._n_qpoints += modes.n_qpoints
+
+    def found(self, share: float) -> tuple[DominantMode, ...]:
+        """Modes that hold more than `share` of an element's displacement."""
+        return tuple(
+            DominantMode(element, qpoint, frequency, part / self._sums[element])
+            for element, (part, qpoint, frequency) in self._largest.items()
+            if part > share * max(self._sums[element], 1e-300)
+        )

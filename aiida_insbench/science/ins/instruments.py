@@ -202,6 +202,21 @@ def get_instrument(name: str, *, incident_energy: float | None = None) -> Instru
     return _instrument(known[name], incident_energy)
 
 
+def find_instrument(
+    given: str | Mapping[str, Any], *, incident_energy: float | None = None
+) -> Instrument:
+    """Look up an instrument by its name or path, or take a description of the form of the files.
+
+    Raises
+    ------
+    InstrumentError
+        As `get_instrument`.
+    """
+    if isinstance(given, str):
+        return get_instrument(given, incident_energy=incident_energy)
+    return _instrument({'name': 'instrument', **given}, incident_energy)
+
+
 def _instrument(entry: Mapping[str, Any], incident_energy: float | None) -> Instrument:
     name = str(entry.get('name', 'instrument'))
     try:

@@ -19,7 +19,7 @@ import json
 import struct
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,14 @@ import yaml
 
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.ins.arrays import FloatArray
-from aiida_insbench.science.ins.modes import (
-    PhononModes,
+from aiida_insbench.science.ins.interpolation import (
+    InterpolatedModes,
     modes_from_force_constants,
-    phonon_modes,
+    refuse_isotopes,
+    with_isotopes,
 )
+from aiida_insbench.science.ins.modes import PhononModes, phonon_modes
+from aiida_insbench.science.ins.qpoint_mesh import check_mesh
 
 _YAML = ('.yaml', '.yml')
 _CASTEP = ('.castep_bin', '.check')
@@ -57,7 +60,7 @@ def read_modes(
     spacing: float | None = None,
     shift: Sequence[float] | None = None,
 ) -> PhononModes:
-    """Read a file of force constants or of modes.
+    """Read a file of force constants or of modes; all modes in memory.
 
     Parameters
     ----------
@@ -78,16 +81,72 @@ def read_modes(
     Raises
     ------
     InputError
-        If the file is missing, of another kind, cut short, or without what it should hold; or
-        there are force constants and no mesh.
+        As `open_modes`.
     """
+    source = open_modes(path, mesh=mesh, spacing=spacing)
+    if isinstance(source, PhononModes):
+        return source
+    if shift is None:
+        return source.collect()
+    return modes_from_force_constants(source.force_constants, mesh=source.mesh, shift=shift)
+
+
+def open_modes(
+    path: Path,
+    *,
+    mesh: Sequence[int] | None = None,
+    spacing: float | None = None,
+    isotopes: Mapping[str, str | Mapping[str, float]] | None = None,
+) -> InterpolatedModes | PhononModes:
+    """Open a file of force constants or of modes.
+
+    Parameters
+    ----------
+    path : Path
+        See the list of this module.
+    mesh, spacing
+        As for `read_modes`.
+    isotopes : mapping, optional
+        See `aiida_insbench.science.ins.isotopes.labels_of_sites`.
+
+    Returns
+    -------
+    InterpolatedModes or PhononModes
+        From force constants, on the mesh; or at the file's own q-points.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, of another kind, cut short, or without what it should hold; there
+        are force constants and no mesh; or isotopes without force constants.
+    """
+    found = _read(path)
+    if type(found).__name__ == 'QpointPhononModes':
+        refuse_isotopes(isotopes)
+        return phonon_modes(found)
+    if mesh is None:
+        if spacing is None:
+            raise InputError(f'{path.name} holds force constants: give a `mesh` of q-points.')
+        mesh = mesh_of_spacing(found.crystal.reciprocal_cell().to('1/angstrom').magnitude, spacing)
+    return InterpolatedModes(with_isotopes(found, isotopes), check_mesh(mesh))
+
+
+def modes_from_phonopy(
+    path: Path, *, mesh: Sequence[int], shift: Sequence[float] | None = None
+) -> PhononModes:
+    """Interpolate modes from a phonopy YAML file that holds force constants; see `read_modes`."""
+    return read_modes(path, mesh=mesh, shift=shift)
+
+
+def _read(path: Path) -> Any:
+    """What Euphonic makes of a file."""
     if not path.is_file():
         raise InputError(f'{path}: no such file.')
     reader = _reader(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            found = reader(path)
+            return reader(path)
     except InputError:
         raise
     except _UNREADABLE as exc:
@@ -98,13 +157,6 @@ def read_modes(
                 'file of Euphonic.',
             )
         ) from exc
-    if type(found).__name__ == 'QpointPhononModes':
-        return phonon_modes(found)
-    if mesh is None:
-        if spacing is None:
-            raise InputError(f'{path.name} holds force constants: give a `mesh` of q-points.')
-        mesh = mesh_of_spacing(found.crystal.reciprocal_cell().to('1/angstrom').magnitude, spacing)
-    return modes_from_force_constants(found, mesh=mesh, shift=shift)
 
 
 def mesh_of_spacing(reciprocal_cell: FloatArray, spacing: float) -> tuple[int, int, int]:

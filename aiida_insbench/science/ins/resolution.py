@@ -150,6 +150,14 @@ def _not_allowed(
     )
 
 
+def usual_resolution(instrument: Instrument) -> str | list[float]:
+    """`published` where there is such a model, else a wide guess: σ = 5 cm⁻¹ + 2 % of ω.
+
+    It sets margins and the scale on which spectra are compared, nothing that is given out.
+    """
+    return 'published' if instrument.resolution else [5.0, 0.02]
+
+
 def polynomial_resolution(
     coefficients: Sequence[float], *, energy_transfer: FloatArray
 ) -> FloatArray:

@@ -35,12 +35,15 @@ class SumRules:
         First moment over ħ²Q²/2M; 1 but for orders and modes left out.
     missing_weight : float
         Poisson weight of the orders left out.
+    elastic_weight : float
+        Weight of the elastic line.
     """
 
     momentum_transfer: float
     norm: float
     first_moment: float
     missing_weight: float
+    elastic_weight: float
 
 
 def sum_rules(
@@ -83,11 +86,14 @@ def sum_rules(
     norm = scale @ gammaincc(orders + 1, binned)
     first = (scale * moments) @ gammaincc(orders, binned) * mass / RECOIL_ENERGY
     missing = 1 - weights @ gammaincc(orders + 1, exact)
-    return SumRules(momentum_transfer, float(norm), float(first), float(missing))
+    elastic = weights @ np.exp(-exact)
+    return SumRules(momentum_transfer, float(norm), float(first), float(missing), float(elastic))
 
 
 def mean_sum_rules(rules: list[SumRules], shares: FloatArray) -> SumRules:
     """Mean of the atoms' sum rules; `shares` add up to 1."""
-    table = np.array([[rule.norm, rule.first_moment, rule.missing_weight] for rule in rules])
-    norm, first, missing = (float(value) for value in shares @ table)
-    return SumRules(rules[0].momentum_transfer, norm, first, missing)
+    table = np.array(
+        [[rule.norm, rule.first_moment, rule.missing_weight, rule.elastic_weight] for rule in rules]
+    )
+    norm, first, missing, elastic = (float(value) for value in shares @ table)
+    return SumRules(rules[0].momentum_transfer, norm, first, missing, elastic)

@@ -102,7 +102,10 @@ class CampaignProtocol(ProtocolMixin):
         if len(reference_pressures):
             builder.reference = parts.reference(check_pressures(reference_pressures))
         builder.phonons = parts.phonons()
-        builder.ins = {'ins': {**parts.job(), 'parameters': Dict(inputs['ins'])}}
+        builder.ins = {
+            'ins': {**parts.job(), 'parameters': Dict(inputs['ins'])},
+            'broadening': Dict(inputs['broadening']),
+        }
         builder.evaluate = {'evaluate': parts.job()}
         builder.analyse = {'analyse': {**parts.job(), 'settings': Dict(inputs['analyse'])}}
         return builder

@@ -1,0 +1,319 @@
+r"""How far a spectrum is off for what is finite in its computation, in per cent of its area.
+
+The difference of two spectra is
+
+.. math:: \delta = 100\,\frac{\int|S_a - S_b|\,d\omega}{\int S_b\,d\omega}
+
+with the instrument's resolution, or a Gaussian of 5 cm⁻¹ where none is applied. Judged are
+
+q mesh
+    difference to the spectrum of a coarser mesh, with two thirds as many points along each axis: an
+    upper bound in practice, since the finer one is given out. By need, meshes are refined by 3/2
+    until it is below the tolerance.
+bins
+    a third of the difference to bins twice as wide: sharing lines between bins errs by the square
+    of their width.
+directions
+    estimated for the harmonic well of each atom, see `quadrature_error`.
+orders
+    Poisson weight of orders left out at the largest Q, as a share of what is inelastic there.
+coherent
+    half the difference of two halves of the directions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.ins.arrays import FloatArray
+from aiida_insbench.science.ins.interpolation import InterpolatedModes
+from aiida_insbench.science.ins.kernel import EnergyGrid
+from aiida_insbench.science.ins.modes import ModeSource
+from aiida_insbench.science.ins.powder import (
+    PowderResult,
+    Simulation,
+    simulate,
+    simulate_vibrations,
+)
+from aiida_insbench.science.ins.resolution import broaden
+
+_PLAIN_RESOLUTION = 5.0  # cm⁻¹
+_REFINEMENT = 1.5
+MOST_QPOINTS = 100_000
+"""Where refinement of the mesh gives up."""
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """Errors of a spectrum in per cent of its area; None for what was not judged.
+
+    Parameters
+    ----------
+    q_mesh : float or None
+        Difference to the mesh before; None where modes are given as they stand.
+    bins : float
+        Of their width.
+    directions : float
+        Of the sphere quadrature.
+    orders : float
+        Left out.
+    coherent : float or None
+        Statistical, of the coherent part.
+    meshes : tuple of tuple of int
+        Meshes computed, the last one that of the spectrum.
+    tolerance : float or None
+        What was asked for, in per cent.
+    """
+
+    q_mesh: float | None
+    bins: float
+    directions: float
+    orders: float
+    coherent: float | None
+    meshes: tuple[tuple[int, int, int], ...]
+    tolerance: float | None
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """All that were judged."""
+        values = {
+            'q_mesh': self.q_mesh,
+            'bins': self.bins,
+            'directions': self.directions,
+            'orders': self.orders,
+            'coherent': self.coherent,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is above the tolerance, and what to do."""
+        if self.tolerance is None:
+            return ()
+        return tuple(
+            f'The spectrum is not converged: {name} {value:.2g} % of the area, above the '
+            f'{self.tolerance:g} % asked for. {_REMEDIES[name]}'
+            for name, value in self.errors.items()
+            if value > self.tolerance
+        )
+
+
+_REMEDIES = {
+    'q_mesh': 'Give a finer mesh.',
+    'bins': 'Give a smaller `bin_width`.',
+    'directions': 'Lower `direction_tolerance`.',
+    'orders': 'Raise `max_order`.',
+    'coherent': 'Raise `coherent_points`.',
+}
+
+
+def converged_spectrum(
+    source: ModeSource,
+    simulation: Simulation,
+    *,
+    tolerance: float | None,
+    refine: bool,
+    most_qpoints: int = MOST_QPOINTS,
+    report: Callable[[str, int, int], None] | None = None,
+) -> tuple[PowderResult, Convergence]:
+    """Compute a spectrum and how far it is off.
+
+    Parameters
+    ----------
+    source : ModeSource
+        Modes; of a mesh to begin with, where it is to be refined.
+    simulation : Simulation
+        What is asked for.
+    tolerance : float or None
+        Largest error in per cent of the area; None to judge without asking for any.
+    refine : bool
+        Whether to refine the mesh until its error is below `tolerance`.
+    most_qpoints : int
+        No mesh of more q-points is taken.
+    report : callable, optional
+        See `powder_spectrum`.
+
+    Returns
+    -------
+    result : PowderResult
+        On the last mesh.
+    convergence : Convergence
+        Its errors.
+
+    Raises
+    ------
+    InputError
+        If the tolerance is not positive, or the mesh is to be refined without one.
+    """
+    if tolerance is not None and not tolerance > 0:
+        raise InputError(f'The tolerance must be > 0 % of the area, not {tolerance}.')
+    if refine and tolerance is None:
+        raise InputError('A mesh is refined to a tolerance: give one.')
+    # errors of parts are small change beside the tolerance
+    simulation = _tightened(simulation, tolerance)
+    if not isinstance(source, InterpolatedModes):
+        result = simulate(source, simulation, report=report)
+        return result, _judge(result, simulation, source, None, (), tolerance)
+    if refine and tolerance is not None:
+        return _refined(source, simulation, tolerance, most_qpoints, report)
+    coarse = source.with_mesh(_coarser_mesh(source.mesh))
+    result = simulate(source, simulation, report=report)
+    if coarse.mesh == source.mesh:
+        return result, _judge(result, simulation, source, None, (source.mesh,), tolerance)
+    rough = simulate(coarse, _without_coherent(simulation), report=report)
+    difference = _difference(result, rough, simulation)
+    meshes = (coarse.mesh, source.mesh)
+    return result, _judge(result, simulation, source, difference, meshes, tolerance)
+
+
+def area_difference(values: FloatArray, reference: FloatArray) -> float:
+    """Area between two spectra on the same bins, in per cent of that of the second."""
+    area = float(np.abs(reference).sum())
+    return 100 * float(np.abs(values - reference).sum()) / max(area, 1e-300)
+
+
+def _refined(
+    source: InterpolatedModes,
+    simulation: Simulation,
+    tolerance: float,
+    most_qpoints: int,
+    report: Callable[[str, int, int], None] | None,
+) -> tuple[PowderResult, Convergence]:
+    """Refine the mesh until two in a row agree."""
+    meshes = [source.mesh]
+    plain = _without_coherent(simulation)
+    result = simulate(source, plain, report=report)
+    difference = None
+    while True:
+        finer = source.with_mesh(_finer_mesh(source.mesh))
+        if finer.n_qpoints > most_qpoints:
+            break
+        better = simulate(finer, plain, report=report)
+        difference = _difference(better, result, simulation)
+        source, result = finer, better
+        meshes.append(source.mesh)
+        if difference <= tolerance:
+            break
+    if simulation.options.coherent:
+        result = simulate(source, simulation, report=report)
+    return result, _judge(result, simulation, source, difference, tuple(meshes), tolerance)
+
+
+def _judge(
+    result: PowderResult,
+    simulation: Simulation,
+    source: ModeSource,
+    mesh_difference: float | None,
+    meshes: tuple[tuple[int, int, int], ...],
+    tolerance: float | None,
+) -> Convergence:
+    rules = result.sum_rules
+    coherent = None
+    if result.coherent_error is not None:
+        whole = float(np.abs(_banks_mean(result)).sum())
+        coherent = 100 * float(result.coherent_error.sum()) / max(whole, 1e-300)
+    return Convergence(
+        q_mesh=mesh_difference,
+        bins=_bins_error(result, simulation, source),
+        directions=100 * float(result.direction_area_error),
+        orders=100 * rules.missing_weight / max(1 - rules.elastic_weight, 1e-300),
+        coherent=coherent,
+        meshes=meshes,
+        tolerance=tolerance,
+    )
+
+
+def _tightened(simulation: Simulation, tolerance: float | None) -> Simulation:
+    """Orders and directions as good as the tolerance asks for."""
+    if tolerance is None:
+        return simulation
+    options = simulation.options
+    part = tolerance / 100 / 10
+    options = dataclasses.replace(
+        options,
+        tolerance=min(options.tolerance, part),
+        direction_tolerance=min(options.direction_tolerance, part),
+    )
+    return dataclasses.replace(simulation, options=options)
+
+
+def _without_coherent(simulation: Simulation) -> Simulation:
+    options = dataclasses.replace(simulation.options, coherent=False)
+    return dataclasses.replace(simulation, options=options)
+
+
+def _difference(result: PowderResult, other: PowderResult, simulation: Simulation) -> float:
+    """Between two meshes; the coherent part does not depend on them."""
+    here, there = (_judged(one, simulation) for one in (result, other))
+    return area_difference(there, here)
+
+
+def _judged(result: PowderResult, simulation: Simulation) -> FloatArray:
+    """Incoherent total with resolution, on the bins asked for."""
+    spectrum = result.spectrum
+    values = _banks_mean(result, coherent=False)
+    sigma = _sigma(simulation, spectrum.wide)
+    broad = broaden(values, sigma=sigma, bin_width=spectrum.wide.bin_width)
+    start = spectrum.grid.first - spectrum.wide.first
+    return np.asarray(broad[start : start + len(spectrum.grid.energies)])
+
+
+def _banks_mean(result: PowderResult, *, coherent: bool = True) -> FloatArray:
+    spectrum = result.spectrum
+    values = spectrum.raw.mean(axis=0).sum(axis=(0, 1))
+    if coherent and spectrum.coherent is not None:
+        values = values + spectrum.coherent.mean(axis=0)
+    return np.asarray(values)
+
+
+def _sigma(simulation: Simulation, grid: EnergyGrid) -> FloatArray:
+    sigma = simulation.sigma(grid)
+    return np.full(len(grid.energies), _PLAIN_RESOLUTION) if sigma is None else sigma
+
+
+def _bins_error(result: PowderResult, simulation: Simulation, source: ModeSource) -> float:
+    """A third of the difference to bins twice as wide, on every second bin."""
+    wide = dataclasses.replace(
+        simulation,
+        bin_width=2 * simulation.bin_width,
+        options=dataclasses.replace(
+            simulation.options, coherent=False, max_order=result.spectrum.n_orders
+        ),
+    )
+    try:
+        coarse = simulate_vibrations(result.vibrations.coarser(), wide, source=source)
+    except InputError:
+        return math.nan  # a range of one or two bins
+    fine_bins = np.arange(result.spectrum.grid.first, result.spectrum.grid.last + 1)
+    fine = _judged(_incoherent_like(result, simulation), simulation)[fine_bins % 2 == 0]
+    return area_difference(_judged(coarse, wide), fine) / 3
+
+
+def _incoherent_like(result: PowderResult, simulation: Simulation) -> PowderResult:
+    """The result with order 1 as the incoherent approximation has it."""
+    if not simulation.options.coherent:
+        return result
+    from aiida_insbench.science.ins.isotopes import scatterer
+
+    raw = result.spectrum.raw.copy()
+    for index, site in enumerate(result.spectrum.sites):
+        seen = scatterer(site.label)
+        raw[:, index, 0] *= seen.total / max(seen.incoherent, 1e-300)
+    spectrum = dataclasses.replace(result.spectrum, raw=raw, coherent=None)
+    return dataclasses.replace(result, spectrum=spectrum)
+
+
+def _finer_mesh(mesh: tuple[int, int, int]) -> tuple[int, int, int]:
+    first, second, third = (max(n + 1, math.ceil(_REFINEMENT * n)) for n in mesh)
+    return first, second, third
+
+
+def _coarser_mesh(mesh: tuple[int, int, int]) -> tuple[int, int, int]:
+    first, second, third = (max(1, round(n / _REFINEMENT)) for n in mesh)
+    return first, second, third
