@@ -314,3 +314,12 @@ def test_maps_belong_to_direct_geometry():
     for instrument in (get_instrument('VISION'), bare):
         with pytest.raises(InstrumentError, match='2-D maps belong to direct geometry'):
             accessible(instrument, energy_transfer=np.zeros(2), momentum_transfer=np.ones(3))
+
+
+def test_every_instrument_is_found_by_its_own_name_only():
+    for name in instrument_names():
+        assert get_instrument(name).name == name
+    with pytest.raises(InstrumentError, match='Choose from ARCS'):
+        get_instrument('tosca')
+    with pytest.raises(InstrumentError, match='no instrument'):
+        get_instrument('../instruments/TOSCA')

@@ -170,7 +170,8 @@ def accessible(
 
 def instrument_names() -> tuple[str, ...]:
     """Names of all known instruments."""
-    return tuple(sorted(_load_all()))
+    files = [file for file in _folder().iterdir() if file.name.endswith('.yaml')]
+    return tuple(sorted(yaml.safe_load(file.read_text('utf-8'))['name'] for file in files))
 
 
 def get_instrument(name: str, *, incident_energy: float | None = None) -> Instrument:
@@ -191,15 +192,16 @@ def get_instrument(name: str, *, incident_energy: float | None = None) -> Instru
     """
     if name.endswith(('.yaml', '.yml')):
         return _instrument(_load_file(Path(name)), incident_energy)
-    known = _load_all()
-    if name not in known:
+    entry = _load_known(name)
+    if entry is None:
         raise InstrumentError(
             format_error(
                 f'There is no instrument {name!r}.',
-                fix=f'Choose from {", ".join(sorted(known))}, or give a YAML file of your own.',
+                fix=f'Choose from {", ".join(instrument_names())}, or give a YAML file of your '
+                'own.',
             )
         )
-    return _instrument(known[name], incident_energy)
+    return _instrument(entry, incident_energy)
 
 
 def find_instrument(
@@ -309,11 +311,14 @@ def _load_file(path: Path) -> dict[str, Any]:
     return {'name': path.stem, **data}
 
 
-def _load_all() -> dict[str, dict[str, Any]]:
-    folder = resources.files('aiida_insbench.science.ins') / 'instruments'
-    entries: dict[str, dict[str, Any]] = {}
-    for file in folder.iterdir():
-        if file.name.endswith('.yaml'):
-            data = yaml.safe_load(file.read_text(encoding='utf-8'))
-            entries[data['name']] = data
-    return entries
+def _load_known(name: str) -> dict[str, Any] | None:
+    """The description of this name: a file is called as its instrument, in small letters."""
+    file = _folder() / f'{name.lower().replace("-", "_")}.yaml'
+    if not file.is_file():
+        return None
+    data: dict[str, Any] = yaml.safe_load(file.read_text(encoding='utf-8'))
+    return data if data['name'] == name else None
+
+
+def _folder() -> Any:
+    return resources.files('aiida_insbench.science.ins') / 'instruments'

@@ -59,9 +59,13 @@ class Ring:
 
     def read(self, ring: FloatArray, *, first: int, last: int) -> FloatArray:
         """Take bins `first` to `last` off a ring, shape (..., length), and undo the tilt."""
-        steps: IntArray = np.arange(first, last + 1)
-        values = ring[..., steps % self.length]
-        return np.asarray(values * np.exp(self.tilt * steps) if self.tilt else values)
+        if 0 <= first and last < self.length:
+            values = ring[..., first : last + 1]
+        else:
+            values = ring[..., np.arange(first, last + 1) % self.length]
+        if not self.tilt:
+            return np.asarray(values)
+        return np.asarray(values * np.exp(self.tilt * np.arange(first, last + 1)))
 
 
 def ring_for(
