@@ -27,7 +27,8 @@ from aiida_insbench.science.ins.kernel import EnergyGrid, displacement_density, 
 from aiida_insbench.science.ins.kinematics import indirect_momentum_transfer
 from aiida_insbench.science.ins.mode_files import read_modes
 from aiida_insbench.science.ins.modes import PhononModes
-from aiida_insbench.science.ins.powder import PowderOptions, powder_spectrum
+from aiida_insbench.science.ins.options import PowderOptions
+from aiida_insbench.science.ins.powder import powder_spectrum
 from aiida_insbench.science.ins.resolution import broaden, published_resolution
 from aiida_insbench.science.ins.units import MEV_TO_WAVENUMBER
 

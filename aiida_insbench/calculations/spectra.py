@@ -78,7 +78,7 @@ def rebin_spectrum(spectrum: SpectrumData, settings: Dict) -> SpectrumData | Exi
 
 
 def check_broadening(parameters: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """Refuse a resolution that the instrument of an INS job cannot have, before the job runs.
+    """Refuse a resolution that the instrument of an INS job cannot have, or groups of no form.
 
     Raises
     ------
@@ -86,6 +86,8 @@ def check_broadening(parameters: Mapping[str, Any], settings: Mapping[str, Any])
         Saying what is wrong.
     """
     _refuse_unknown(settings, _BROADEN)
+    for name, chosen in (settings.get('groups') or {}).items():
+        _selection(name, chosen)
     instrument = find_instrument(
         parameters['instrument'], incident_energy=parameters.get('incident_energy')
     )

@@ -130,6 +130,8 @@ def _spectrum(node: Any) -> dict[str, Any]:
         'orders': {key: values.tolist() for key, values in node.components('order').items()},
         'elements': {key: values.tolist() for key, values in node.components('element').items()},
         'bands': node.details['bands'],
+        'errors_percent': node.details['convergence']['errors_percent'],
+        'warnings': node.details['warnings'],
     }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida_insbench.report.numbers import joined, pressure
 from aiida_insbench.science.dft_levels import functional_of
+
+_ERRORS = {'q_mesh': 'mesh of q-points', 'bins': 'width of bins'}
 
 
 def limits(data: Mapping[str, Any]) -> list[str]:
@@ -18,11 +20,7 @@ def limits(data: Mapping[str, Any]) -> list[str]:
         'spectra.',
     ]
     sentences += _reference_limits(data)
-    if data.get('spectra'):
-        sentences.append(
-            'Spectra are simulated, of a powder in the incoherent approximation. No measured '
-            'spectrum enters the verdict.'
-        )
+    sentences += _spectrum_limits(data.get('spectra') or [])
     return sentences + _functional_limit(data)
 
 
@@ -43,6 +41,33 @@ def _reference_limits(data: Mapping[str, Any]) -> list[str]:
     if lacking:
         sentences.append(f'DFT reference modes are missing at {joined(lacking)} GPa.')
     return sentences
+
+
+def _spectrum_limits(spectra: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not spectra:
+        return []
+    sentences = [
+        'Spectra are simulated, of a powder in the incoherent approximation. No measured '
+        'spectrum enters the verdict.'
+    ]
+    errors = [
+        (value, name)
+        for one in spectra
+        for name, value in (one.get('errors_percent') or {}).items()
+        if value is not None
+    ]
+    if errors:
+        value, name = max(errors)
+        sentences.append(
+            'Finite meshes, bins, directions and orders leave the spectra off by up to '
+            f'{value:.2g} % of their area ({_ERRORS.get(name, name)}).'
+        )
+    # one sentence once, with the pressures it is said of
+    said: dict[str, list[str]] = {}
+    for one in spectra:
+        for text in one.get('warnings') or []:
+            said.setdefault(text, []).append(pressure(one['pressure']))
+    return sentences + [f'At {joined(where)} GPa: {text}' for text, where in said.items()]
 
 
 def _functional_limit(data: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from aiida_insbench.data.spectrum import SpectrumData
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.workflows.ins_base import InsBaseWorkChain
 from aiida_insbench.workflows.job_base import flatten
+from aiida_insbench.workflows.protocols.ins import InsProtocol
 
 
 def validate_resolution(inputs: Any, _context: Any) -> str | None:
@@ -26,7 +27,7 @@ def validate_resolution(inputs: Any, _context: Any) -> str | None:
     return None
 
 
-class InsWorkChain(WorkChain):
+class InsWorkChain(InsProtocol, WorkChain):
     """Compute contributions in one job, then apply the resolution at each pressure.
 
     With caching on, another resolution or grouping takes the contributions from the cache.

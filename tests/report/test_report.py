@@ -23,6 +23,7 @@ from aiida_insbench.report.bands import band_chains, sorted_spectra, strongest
 from aiida_insbench.report.figures_modes import _spread
 from aiida_insbench.report.figures_spectra import stacked_spectra, thinned
 from aiida_insbench.report.findings import findings
+from aiida_insbench.report.limits import limits
 from aiida_insbench.report.numbers import (
     arrow,
     count,
@@ -289,6 +290,17 @@ def test_findings_are_about_ten_plain_lines(data):
 def test_limits_name_the_functional(html):
     assert 'Right means as LDA DFT has it' in html
     assert 'no blind test' in html
+
+
+def test_limits_say_how_far_spectra_are_off(data):
+    spectra = [dict(one) for one in data['spectra']]
+    for one, error in zip(spectra, (0.4, 1.26, 0.9), strict=True):
+        one['errors_percent'] = {'q_mesh': error, 'bins': 0.01, 'orders': None}
+        one['warnings'] = ['A mode dominates.'] if error > 0.5 else []
+    text = ' '.join(limits({**data, 'spectra': spectra}))
+    assert 'off by up to 1.3 % of their area (mesh of q-points)' in text
+    assert 'At 1 and 2 GPa: A mode dominates.' in text
+    assert 'off by up to' not in ' '.join(limits(data))
 
 
 def test_csv_holds_every_spectrum(data):

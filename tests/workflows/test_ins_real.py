@@ -102,6 +102,23 @@ def test_provenance_leads_through_the_contributions(simulated, node):
     assert contributions.creator.inputs.force_constants.p_0000.uuid == node.uuid
 
 
+def test_a_run_from_a_protocol_can_be_repeated_from_its_node(job_code, node):
+    builder = InsWorkChain.get_builder_from_protocol(
+        job_code,
+        {'p_0000': node},
+        protocol='fast',
+        overrides={'ins': {'energy_range': [0.0, 800.0], 'bin_width': 4.0, 'tolerance': 10.0}},
+    )
+    with enable_caching(identifier='aiida.calculations:insbench.ins'):
+        results, process = run_get_node(builder)
+        again, repeated = run_get_node(InsWorkChain.get_builder_restart(process))
+    assert process.is_finished_ok, process.exit_message
+    spectrum = results['spectrum']['p_0000']
+    assert spectrum.details['convergence']['errors_percent']['q_mesh'] <= 10.0
+    assert again['spectrum']['p_0000'].total == pytest.approx(spectrum.total)
+    assert repeated.is_finished_ok
+
+
 def test_another_resolution_takes_the_job_from_the_cache(simulated, job_code, node):
     with enable_caching(identifier='aiida.calculations:insbench.ins'):
         results, process = spectra_of(job_code, node, broadening={'resolution': [20.0]})
@@ -181,6 +198,7 @@ def test_a_spectrum_is_not_broadened_twice(simulated):
         ({'instrument': 'IN5'}, None, 'no instrument'),
         ({}, {'resolution': {'chopper': 'A'}}, "no setting 'chopper'"),
         ({}, {'groupings': {}}, 'unknown settings groupings'),
+        ({}, {'groups': {'a': {'atoms': [1]}}}, 'group a must give any of banks'),
         ({'energy_range': [100.0, 0.0]}, None, 'two rising numbers'),
     ],
 )

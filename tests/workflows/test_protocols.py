@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from aiida.orm import AbstractCode, Data, Dict, KpointsData, List, StructureData
 from aiida.orm.nodes.data.base import BaseType
+from aiida_phonopy.data import ForceConstantsData
 from aiida_pseudo.data.pseudo import UpfData
 from ase.build import bulk
-from fake_nodes import code, crystal, pseudo, pw_code, structure
+from fake_nodes import code, crystal, force_constants, pseudo, pw_code, structure
 
 from aiida_insbench.science.errors import InputError, PressureError
 from aiida_insbench.workflows.campaign import CampaignWorkChain
+from aiida_insbench.workflows.ins import InsWorkChain
 
 PROTOCOLS = {
     # k mesh of MgH2, its phonon supercell, channels of the model
@@ -53,6 +55,8 @@ def plain(value):
         return f'structure {value.get_formula()}'
     if isinstance(value, KpointsData):
         return value.get_kpoints_mesh()
+    if isinstance(value, ForceConstantsData):
+        return f'force constants of {value.get_unitcell().get_formula()}'
     if isinstance(value, Dict):
         return value.get_dict()
     if isinstance(value, List):
@@ -292,3 +296,26 @@ class TestRefusals:
         builder = standard()
         with pytest.raises(ValueError, match='give different integers'):
             builder.base_training.seeds = List([1, 1])
+
+
+def test_builder_of_spectra(data_regression):
+    builder = InsWorkChain.get_builder_from_protocol(
+        code(),
+        {'p_0000': force_constants(), 'p_1500': force_constants(seed=1)},
+        protocol='stringent',
+        overrides={'ins': {'instrument': 'VISION'}, 'broadening': {'groups': {'h': {}}}},
+    )
+    found = plain(builder)
+    labels = found['ins'].pop('force_constants')
+    assert sorted(labels) == ['p_0000', 'p_1500']
+    data_regression.check(found)
+
+
+@pytest.mark.parametrize(('protocol', 'tolerance'), [('fast', 2.0), ('balanced', 1.0)])
+def test_protocols_choose_the_error_of_spectra(protocol, tolerance):
+    builder = InsWorkChain.get_builder_from_protocol(
+        code(), {'p_0000': force_constants()}, protocol=protocol
+    )
+    parameters = builder.ins.parameters.get_dict()
+    assert parameters['tolerance'] == tolerance
+    assert 'mesh' not in parameters

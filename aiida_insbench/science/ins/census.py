@@ -104,7 +104,7 @@ class CensusCounter:
     def add(self, modes: PhononModes, *, share: float) -> None:
         """Count a block that is so much of the Brillouin zone."""
         frequencies = modes.frequencies
-        motion = np.einsum('qjix,qjix->qji', modes.eigenvectors, modes.eigenvectors.conj()).real
+        motion = modes.motion
         used = frequencies >= self._minimum
         near_zero = np.abs(frequencies) < self._minimum
         moves_all = near_zero & (_translation(modes) > _IS_TRANSLATION)

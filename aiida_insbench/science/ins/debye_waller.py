@@ -122,8 +122,14 @@ def displacement_tensors(
     for share, modes in source.blocks():
         weights = _squared_displacements(modes, temperature, minimum_frequency)
         vectors = modes.eigenvectors
-        outer = np.einsum('qj,qjia,qjib->iab', weights, vectors, vectors.conj(), optimize=True)
-        result += share * outer.real / modes.masses[:, None, None]
+        for a, b in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)):
+            # Re e_a e_b*, component by component: all nine at once would take much memory
+            product = vectors[..., a].real * vectors[..., b].real
+            product += vectors[..., a].imag * vectors[..., b].imag
+            part = share * np.einsum('qj,qji->i', weights, product) / modes.masses
+            result[:, a, b] += part
+            if a != b:
+                result[:, b, a] += part
     return result
 
 
@@ -225,7 +231,7 @@ class DominanceSearch:
     def add(self, modes: PhononModes, *, share: float) -> None:
         """Look at a block that is so much of the Brillouin zone."""
         weights = share * _squared_displacements(modes, *self._conditions)
-        motion = (np.abs(modes.eigenvectors) ** 2).sum(axis=-1) / modes.masses
+        motion = modes.motion / modes.masses
         symbols = np.array(self._symbols)
         for element in self._sums:
             parts = weights * motion[:, :, symbols == element].sum(axis=-1)

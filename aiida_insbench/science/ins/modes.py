@@ -117,6 +117,12 @@ class PhononModes:
         """Number of q-points."""
         return len(self.weights)
 
+    @property
+    def motion(self) -> FloatArray:
+        """Share of each atom in each mode, |e|², shape (n_qpoints, n_modes, n_atoms)."""
+        parts = (self.eigenvectors.real, self.eigenvectors.imag)
+        return np.asarray(sum(np.einsum('qjia,qjia->qji', part, part) for part in parts))
+
     def blocks(self) -> Iterator[tuple[float, PhononModes]]:
         """Itself, as the only block."""
         yield 1.0, self

@@ -59,7 +59,7 @@ class Ring:
 
     def read(self, ring: FloatArray, *, first: int, last: int) -> FloatArray:
         """Take bins `first` to `last` off a ring, shape (..., length), and undo the tilt."""
-        if 0 <= first and last < self.length:
+        if first >= 0 and last < self.length:
             values = ring[..., first : last + 1]
         else:
             values = ring[..., np.arange(first, last + 1) % self.length]

@@ -1,0 +1,71 @@
+"""Builder of spectra from a protocol, for `InsWorkChain`."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from aiida.engine import ProcessBuilder
+from aiida.orm import AbstractCode, Dict
+from aiida_phonopy.data import ForceConstantsData
+from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
+
+from aiida_insbench.workflows.protocols.options import job_metadata
+
+
+class InsProtocol(ProtocolMixin):
+    """`get_builder_from_protocol` and `get_builder_restart` of spectra."""
+
+    @classmethod
+    def get_protocol_filepath(cls) -> pathlib.Path:
+        """Path of the YAML file: a campaign computes spectra by the same protocols."""
+        return pathlib.Path(__file__).with_name('campaign.yaml')
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        job_code: AbstractCode,
+        force_constants: Mapping[str, ForceConstantsData],
+        *,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        threads: int = 1,
+    ) -> ProcessBuilder:
+        """Fill a builder.
+
+        Parameters
+        ----------
+        job_code : AbstractCode
+            The program ``insbench-job``.
+        force_constants : mapping from str to ForceConstantsData
+            By pressure label, such as ``p_1500`` for 1.5 GPa.
+        protocol : {'fast', 'balanced', 'stringent'}
+            How large an error of the spectrum is allowed: 2, 1 or 0.5 % of its area.
+        overrides : dict, optional
+            Laid over the protocol: ``ins`` (instrument, temperature, energy_range, …) and
+            ``broadening`` (resolution, groups).
+        threads : int
+            Threads of the job.
+
+        Returns
+        -------
+        ProcessBuilder
+            Ready to submit.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        builder = cls.get_builder()  # type: ignore[attr-defined]
+        builder.ins = {
+            'code': job_code,
+            'force_constants': dict(force_constants),
+            'parameters': Dict(inputs['ins']),
+            'metadata': job_metadata(threads),
+        }
+        builder.broadening = Dict(inputs['broadening'])
+        return builder
+
+    @classmethod
+    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
+        """Builder with the inputs of an earlier run; with caching on, nothing runs twice."""
+        builder: ProcessBuilder = node.get_builder_restart()
+        return builder
