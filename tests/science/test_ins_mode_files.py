@@ -161,3 +161,23 @@ def test_json_may_come_from_another_folder(crystal_file, tmp_path, monkeypatch):
     from pathlib import Path
 
     assert read_modes(Path('here.yaml'), mesh=(1, 1, 1)).frequencies.shape[1] == 18
+
+
+def test_force_constants_of_another_cell_are_refused(tmp_path):
+    """FORCE_CONSTANTS, then FORCE_SETS, of a supercell that the YAML file does not have."""
+    from phonopy.file_IO import write_FORCE_CONSTANTS, write_FORCE_SETS
+
+    mine, other = (
+        spring_crystal(MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS, supercell=cells)
+        for cells in ((1, 1, 2), (2, 1, 2))
+    )
+    mine.save(filename=str(tmp_path / 'c.yaml'), settings={'force_constants': False})
+    write_FORCE_CONSTANTS(other.force_constants, filename=str(tmp_path / 'FORCE_CONSTANTS'))
+    with pytest.raises(InputError, match=r'\[6, 24\](.|\n)*compatible'):
+        read_modes(tmp_path / 'c.yaml', mesh=MESH)
+    (tmp_path / 'FORCE_CONSTANTS').unlink()
+    other.generate_displacements(distance=0.01)
+    other.forces = [np.zeros((24, 3)) for _ in other.supercells_with_displacements]
+    write_FORCE_SETS(other.dataset, filename=str(tmp_path / 'FORCE_SETS'))
+    with pytest.raises(InputError, match='forces on 24 atoms, but the supercell has 12'):
+        read_modes(tmp_path / 'c.yaml', mesh=MESH)
