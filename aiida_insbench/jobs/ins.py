@@ -5,7 +5,8 @@ description as in ``science/ins/instruments``), ``energy_range`` and ``bin_width
 
 Optional: ``incident_energy`` (meV, of direct geometry only); ``tolerance`` (largest error in per
 cent of the area, default 1; null: any); ``mesh`` (null: refined until the tolerance is met);
-``max_order`` (null: by need); ``isotopes`` (see `labels_of_sites`); ``map`` (lowest, highest and
+``max_order`` (null: by need); ``isotopes`` (see `labels_of_sites`); ``sum_rule`` (realspace or
+reciprocal: impose the acoustic sum rule); ``map`` (lowest, highest and
 step of Q in Å⁻¹ of a map S(Q, ω), of direct geometry only); ``keep`` (``site``: contributions of
 each site, or ``element``); ``settings`` (the other fields of `PowderOptions`).
 
@@ -144,6 +145,7 @@ def _compute(
         mesh=mesh,
         spacing=START_SPACING,
         isotopes=job.get('isotopes'),
+        sum_rule=job.get('sum_rule'),
     )
     tolerance = job.get('tolerance', TOLERANCE)
     result, convergence = converged_spectrum(

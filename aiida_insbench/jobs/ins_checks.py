@@ -20,6 +20,7 @@ _OPTIONAL = (
     'max_order',
     'incident_energy',
     'isotopes',
+    'sum_rule',
     'map',
     'keep',
     'settings',

@@ -104,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     add('--q-spacing', type=float, metavar='D', help='in 1/angstrom, in place of --mesh')
     add('--isotopes', nargs='*', default=(), metavar='SITE=ISOTOPE',
         help='such as H=2H, or 3=13C for the fourth atom, or H=2H:0.98,1H:0.02')  # fmt: skip
+    add('--sum-rule', choices=('realspace', 'reciprocal'),
+        help='impose the acoustic sum rule on force constants that break it, as those of CASTEP '
+        'do')  # fmt: skip
     add('--cross-section', choices=('total', 'incoherent'), default='total')
     add('--coherent', action='store_true', help='coherent part of order 1 as such')
     add('--displacements', nargs='*', default=(), metavar='SITE=U',
@@ -180,6 +183,7 @@ def _compute(
         mesh=options.mesh,
         spacing=START_SPACING if options.q_spacing is None else options.q_spacing,
         isotopes=_isotopes(options.isotopes),
+        sum_rule=options.sum_rule,
     )
     return converged_spectrum(
         source,

@@ -149,10 +149,18 @@ def draw_map(path: Path, drawn: ScatteringMap, *, title: str) -> None:
 
     plt, figure, axes = _figure()
     seen = np.where(drawn.accessible, drawn.total, np.nan)
+    # a few high points would leave the rest dark
+    highest = np.nanpercentile(seen, 99.5) if drawn.accessible.any() else None
     image = axes.pcolormesh(
-        drawn.momentum_transfer, drawn.energy_transfer, seen.T, shading='nearest', rasterized=True
+        drawn.momentum_transfer,
+        drawn.energy_transfer,
+        seen.T,
+        shading='nearest',
+        rasterized=True,
+        vmin=0,
+        vmax=highest,
     )
-    figure.colorbar(image, label=UNITS['intensity'])
+    figure.colorbar(image, extend='max', label=UNITS['intensity'])
     axes.set(
         xlabel='momentum transfer / Å$^{-1}$',
         ylabel='energy transfer / cm$^{-1}$',

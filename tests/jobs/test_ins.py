@@ -166,6 +166,7 @@ def test_unstable_crystal_can_be_allowed(job, tmp_path):
         ({'tolerance': 0}, '`tolerance` must be'),
         ({'max_order': 500}, 'from 1 to 200'),
         ({'temperature': 0}, 'temperature'),
+        ({'sum_rule': 'yes'}, '`sum_rule` must be one of'),
         ({'keep': 'atom'}, '`keep` must be'),
         ({'map': [0, 1, 1]}, '`map` must rise'),
         ({'map': [1, 2]}, '`map` must be the lowest'),

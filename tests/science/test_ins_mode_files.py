@@ -8,7 +8,12 @@ from ins_crystals import MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS, save_crys
 
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.census import take_census
-from aiida_insbench.science.ins.mode_files import mesh_of_spacing, modes_from_phonopy, read_modes
+from aiida_insbench.science.ins.mode_files import (
+    mesh_of_spacing,
+    modes_from_phonopy,
+    open_modes,
+    read_modes,
+)
 
 MESH = (2, 2, 3)
 
@@ -181,3 +186,27 @@ def test_force_constants_of_another_cell_are_refused(tmp_path):
     write_FORCE_SETS(other.dataset, filename=str(tmp_path / 'FORCE_SETS'))
     with pytest.raises(InputError, match='forces on 24 atoms, but the supercell has 12'):
         read_modes(tmp_path / 'c.yaml', mesh=MESH)
+
+
+@pytest.mark.parametrize('sum_rule', ['realspace', 'reciprocal'])
+def test_the_acoustic_sum_rule_can_be_imposed(tmp_path, sum_rule):
+    """An atom held at its place by 0.05 eV/Å² besides: the crystal cannot move as a whole."""
+    held = spring_crystal(MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS, supercell=(1, 1, 2))
+    constants = held.force_constants.copy()
+    for row, atom in enumerate(held.primitive.p2s_map):
+        constants[row, atom] += 0.05 * np.eye(3)
+    held.force_constants = constants
+    path = save_crystal(held, tmp_path / 'c.yaml')
+    gamma = np.zeros((1, 3))
+    plain, imposed = (
+        open_modes(path, mesh=(1, 1, 1), sum_rule=rule).at(gamma).frequencies.to('meV').magnitude
+        for rule in (None, sum_rule)
+    )
+    assert plain[0, 0] > 3
+    assert np.abs(imposed[0, :3]).max() < 0.01
+    assert imposed[0, 3:] == pytest.approx(plain[0, 3:], rel=0.1)
+
+
+def test_unknown_sum_rules_are_named(crystal_file):
+    with pytest.raises(InputError, match='must be one of'):
+        open_modes(crystal_file, mesh=MESH, sum_rule='optical')

@@ -18,7 +18,6 @@ Source: Squires, *Introduction to the Theory of Thermal Neutron Scattering* (197
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +25,7 @@ import numpy as np
 
 from aiida_insbench.science.ins.arrays import FloatArray
 from aiida_insbench.science.ins.debye_waller import occupation
+from aiida_insbench.science.ins.interpolation import InterpolatedModes
 from aiida_insbench.science.ins.isotopes import scatterer
 from aiida_insbench.science.ins.kernel import EnergyGrid, share_between_bins
 from aiida_insbench.science.ins.units import MEV_TO_WAVENUMBER
@@ -34,7 +34,7 @@ _BARN = 1e-3 * 4 * np.pi  # from mbarn of b² to barn of 4πb²
 
 
 def coherent_one_phonon(
-    force_constants: Any,
+    source: InterpolatedModes,
     *,
     tensors: FloatArray,
     temperature: float,
@@ -50,8 +50,8 @@ def coherent_one_phonon(
 
     Parameters
     ----------
-    force_constants : euphonic.ForceConstants
-        With labels of `aiida_insbench.science.ins.isotopes` for atom types.
+    source : InterpolatedModes
+        Where modes at any q come from; its mesh has no part in this.
     tensors : ndarray, shape (n_atoms, 3, 3)
         Mean-square displacements U of the Debye–Waller factors in Å².
     temperature : float
@@ -84,14 +84,14 @@ def coherent_one_phonon(
     steps = momentum_transfer[:, reached] / spacing
     spheres = np.arange(np.floor(steps.min()), np.ceil(steps.max()) + 1)
     spheres = spheres[spheres > 0]
-    damping = _debye_waller(force_constants, tensors, temperature)
+    damping = _debye_waller(source.force_constants.crystal, tensors, temperature)
     directions = sphere_points(points)
     for done, number in enumerate(spheres, start=1):
         nearness = np.maximum(0.0, 1 - np.abs(momentum_transfer / spacing - number))
         nearness[:, ~reached] = 0.0
         if nearness.any():
             lines = _sphere(
-                force_constants, number * spacing * directions, damping, temperature, grid,
+                source, number * spacing * directions, damping, temperature, grid,
                 minimum_frequency,
             )  # fmt: skip
             result += nearness * lines[:, None, :]
@@ -108,7 +108,7 @@ def sphere_points(count: int) -> FloatArray:
 
 
 def _sphere(
-    force_constants: Any,
+    source: InterpolatedModes,
     vectors: FloatArray,
     damping: Any,
     temperature: float,
@@ -116,12 +116,10 @@ def _sphere(
     minimum_frequency: float,
 ) -> FloatArray:
     """Average over Cartesian `vectors` Q, of even and odd ones apart, shape (2, n_energies)."""
-    crystal = force_constants.crystal
+    crystal = source.force_constants.crystal
     cell = crystal.cell_vectors.to('angstrom').magnitude
     qpoints = vectors @ cell.T / (2 * np.pi)
-    with warnings.catch_warnings():
-        warnings.filterwarnings('ignore', message='More than one OpenMP')
-        modes = force_constants.calculate_qpoint_phonon_modes(qpoints)
+    modes = source.at(qpoints)
     strengths = modes.calculate_structure_factor(
         scattering_lengths=_lengths(crystal), dw=damping
     ).structure_factors.to('mbarn').magnitude  # fmt: skip
@@ -148,11 +146,11 @@ def _lengths(crystal: Any) -> dict[str, Any]:
     return {label: scatterer(label).length * ureg('fm') for label in labels}
 
 
-def _debye_waller(force_constants: Any, tensors: FloatArray, temperature: float) -> Any:
+def _debye_waller(crystal: Any, tensors: FloatArray, temperature: float) -> Any:
     from euphonic import DebyeWaller, ureg
 
     return DebyeWaller(
-        force_constants.crystal,
+        crystal,
         tensors / 2 * ureg('angstrom**2'),
         temperature * ureg('K'),
     )

@@ -216,8 +216,9 @@ def _judge(
     rules = result.sum_rules
     coherent = None
     if result.coherent_error is not None:
-        whole = float(np.abs(_banks_mean(result)).sum())
-        coherent = 100 * float(result.coherent_error.sum()) / max(whole, 1e-300)
+        whole = _with_resolution(_banks_mean(result), result, simulation)
+        error = _with_resolution(result.coherent_error, result, simulation)
+        coherent = area_difference(whole + error, whole)
     return Convergence(
         q_mesh=mesh_difference,
         bins=_bins_error(result, simulation, source),
@@ -256,8 +257,14 @@ def _difference(result: PowderResult, other: PowderResult, simulation: Simulatio
 
 def _judged(result: PowderResult, simulation: Simulation) -> FloatArray:
     """Incoherent total with resolution, on the bins asked for."""
+    return _with_resolution(_banks_mean(result, coherent=False), result, simulation)
+
+
+def _with_resolution(
+    values: FloatArray, result: PowderResult, simulation: Simulation
+) -> FloatArray:
+    """Values on the wide grid with resolution, on the bins asked for."""
     spectrum = result.spectrum
-    values = _banks_mean(result, coherent=False)
     sigma = _sigma(simulation, spectrum.wide)
     broad = broaden(values, sigma=sigma, bin_width=spectrum.wide.bin_width)
     start = spectrum.grid.first - spectrum.wide.first

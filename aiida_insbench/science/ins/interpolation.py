@@ -28,6 +28,7 @@ from aiida_insbench.science.ins.qpoint_mesh import (
     symmetric_shift,
 )
 
+SUM_RULES = ('realspace', 'reciprocal')
 _BLOCK = 2**22  # complex numbers of eigenvectors in memory at once, 64 MiB
 
 
@@ -43,20 +44,27 @@ class InterpolatedModes:
         Number of q-points along each reciprocal axis.
     shift : tuple of float, shape (3,), optional
         Shift of the mesh in steps, 0 or 0.5; the default is chosen by `symmetric_shift`.
+    sum_rule : {'realspace', 'reciprocal'}, optional
+        How Euphonic imposes the acoustic sum rule on force constants that do not obey it, those of
+        CASTEP as a rule; None for not at all.
 
     Raises
     ------
     InputError
-        If the mesh is not three positive integers, or a shift neither 0 nor 0.5.
+        If the mesh is not three positive integers, a shift neither 0 nor 0.5, or the sum rule is
+        unknown.
     """
 
     force_constants: Any
     mesh: tuple[int, int, int]
     shift: tuple[float, float, float] | None = None
+    sum_rule: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'mesh', check_mesh(self.mesh))
         shifted_mesh((1, 1, 1), shift=self.used_shift)
+        if self.sum_rule not in (None, *SUM_RULES):
+            raise InputError(f'`sum_rule` must be one of {SUM_RULES}, not {self.sum_rule!r}.')
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -98,7 +106,16 @@ class InterpolatedModes:
 
     def with_mesh(self, mesh: Sequence[int]) -> InterpolatedModes:
         """The same crystal on another mesh, whose shift is chosen anew."""
-        return InterpolatedModes(self.force_constants, check_mesh(mesh))
+        return InterpolatedModes(self.force_constants, check_mesh(mesh), None, self.sum_rule)
+
+    def at(self, qpoints: FloatArray, weights: FloatArray | None = None) -> Any:
+        """Modes of Euphonic at any q-points, shape (n, 3), in fractions of the reciprocal cell."""
+        with warnings.catch_warnings():
+            # Euphonic runs on one thread once torch has brought a second OpenMP: no news.
+            warnings.filterwarnings('ignore', message='More than one OpenMP')
+            return self.force_constants.calculate_qpoint_phonon_modes(
+                qpoints, weights=weights, asr=self.sum_rule
+            )
 
     def blocks(self) -> Iterator[tuple[float, PhononModes]]:
         """Interpolate block after block of q-points."""
@@ -123,10 +140,7 @@ class InterpolatedModes:
         return np.asarray(found['rotations']), tuple(map(int, found['equivalent_atoms']))
 
     def _interpolate(self, qpoints: FloatArray, weights: FloatArray) -> PhononModes:
-        with warnings.catch_warnings():
-            # Euphonic runs on one thread once torch has brought a second OpenMP: no news.
-            warnings.filterwarnings('ignore', message='More than one OpenMP')
-            modes = self.force_constants.calculate_qpoint_phonon_modes(qpoints, weights=weights)
+        modes = self.at(qpoints, weights)
         return phonon_modes(modes, symmetric=self.symmetric, equivalent=self.equivalent)
 
 

@@ -97,6 +97,7 @@ def open_modes(
     mesh: Sequence[int] | None = None,
     spacing: float | None = None,
     isotopes: Mapping[str, str | Mapping[str, float]] | None = None,
+    sum_rule: str | None = None,
 ) -> InterpolatedModes | PhononModes:
     """Open a file of force constants or of modes.
 
@@ -108,6 +109,8 @@ def open_modes(
         As for `read_modes`.
     isotopes : mapping, optional
         See `aiida_insbench.science.ins.isotopes.labels_of_sites`.
+    sum_rule : {'realspace', 'reciprocal'}, optional
+        See `InterpolatedModes`.
 
     Returns
     -------
@@ -128,7 +131,7 @@ def open_modes(
         if spacing is None:
             raise InputError(f'{path.name} holds force constants: give a `mesh` of q-points.')
         mesh = mesh_of_spacing(found.crystal.reciprocal_cell().to('1/angstrom').magnitude, spacing)
-    return InterpolatedModes(with_isotopes(found, isotopes), check_mesh(mesh))
+    return InterpolatedModes(with_isotopes(found, isotopes), check_mesh(mesh), None, sum_rule)
 
 
 def modes_from_phonopy(

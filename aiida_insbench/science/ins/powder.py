@@ -65,8 +65,9 @@ class PowderResult:
         Largest estimated error of the quadrature, as a share of an atom's highest line.
     direction_area_error : float
         Mean estimated error of the quadrature, as a share of the area.
-    coherent_error : FloatArray or None
-        Statistical error of the coherent part, mean over the banks, without resolution.
+    coherent_error : ndarray, shape (n_wide,), or None
+        Half the difference of the coherent part by two halves of the directions, mean over the
+        banks, without resolution.
     warnings : tuple of str
         What a reader should mind.
     """
@@ -305,7 +306,7 @@ def simulate_vibrations(
         contributions.directions,
         contributions.direction_error,
         contributions.direction_area_error,
-        None if halves is None else np.abs(halves[0] - halves[1]).mean(axis=0) / 2,
+        None if halves is None else (halves[0] - halves[1]).mean(axis=0) / 2,
         _warnings(vibrations, spectrum, simulation.options),
     )
 
@@ -348,7 +349,7 @@ def _coherent(
     options = simulation.options
     bins = max(density.loss.shape[1] for density in vibrations.densities.values())
     return coherent_one_phonon(
-        source.force_constants,
+        source,
         tensors=damping_tensors(vibrations.tensors, vibrations.symbols, options.displacements),
         temperature=simulation.temperature,
         grid=simulation.wide(),
