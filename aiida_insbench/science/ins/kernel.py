@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import fft
+from scipy.special import gammaln
 
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.arrays import ComplexArray, FloatArray, IntArray
@@ -41,6 +42,8 @@ _ROWS = np.array([0, 1, 2, 1, 0, 0])
 _COLUMNS = np.array([0, 1, 2, 2, 2, 1])
 _MULTIPLICITY = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
 _CHUNK = 2**22  # numbers held at once by the transform, 32 MiB
+_NEVER = 1e-13  # Poisson weight below which an order is left out
+_SHRUNK = 0.75  # of its directions, below which the interpolation is made anew
 _INTERPOLATION_ERROR = 1e-10  # of a Debye–Waller factor
 
 
@@ -283,22 +286,45 @@ def _add_directions(
     """Add Σ w e^{-Q²Λ} (Q²λ)ⁿ/n! pⁿ(ω), p being g normalised to 1, of some directions.
 
     With e^{-Q²Λ} interpolated between a few Λ the sum over directions comes before the transform
-    back, which then is made for each of those few and not for each direction.
+    back, which then is made for each of those few and not for each direction. High orders are
+    summed over those directions only that move so far.
     """
-    nodes, shares = damping_nodes(damping, largest=float(squared.max()))
-    highest = max(float(displacements.max()), 1e-300)
-    ratios = displacements / highest
-    poisson = np.exp(-squared[:, None, :] * nodes[None, :, None])
-    amplitudes = shares * weights[:, None]
+    falling = np.argsort(-displacements)
+    displacements, damping, weights = (
+        values[falling] for values in (displacements, damping, weights)
+    )
+    kernels = kernels[falling]
+    largest = float(squared.max())
+    highest = max(float(displacements[0]), 1e-300)
     power = kernels.copy()
+    held = len(weights) + 1
     for order in range(1, result.shape[1] + 1):
+        active = _reaching(largest * displacements, order)
+        if not active:
+            break
+        if order == 1 or active < _SHRUNK * held:
+            held = active
+            nodes, shares = damping_nodes(damping[:active], largest=largest)
+            ratios = displacements[:active, None] / highest
+            amplitudes = shares * weights[:active, None] * ratios ** (order - 1)
+            scale = (order - 1) * np.log(np.maximum(squared * highest, 1e-300)) - gammaln(order)
+            poisson = np.exp(scale[:, None, :] - squared[:, None, :] * nodes[None, :, None])
         poisson *= squared[:, None, :] * (highest / order)
-        amplitudes *= ratios[:, None]
+        amplitudes *= ratios
         if order > 1:
-            power *= kernels
-        summed = fft.irfft(_real_product(amplitudes.T, power), n=ring.length, axis=-1)
-        lines = ring.read(summed, first=grid.first, last=grid.last)
+            power[:held] *= kernels[:held]
+        summed = _real_product(amplitudes.T, power[:held])
+        lines = ring.read(
+            fft.irfft(summed, n=ring.length, axis=-1), first=grid.first, last=grid.last
+        )
         result[:, order - 1] += np.einsum('bre,re->be', poisson, lines)
+
+
+def _reaching(exponents: FloatArray, order: int) -> int:
+    """How many of falling λ, each the largest of its direction, exchange so many phonons."""
+    floor = np.maximum(exponents, 1e-300)
+    likely = order * np.log(floor) - floor - gammaln(order + 1) > np.log(_NEVER)
+    return int(np.count_nonzero(likely | (exponents >= order)))
 
 
 def _real_product(left: FloatArray, right: ComplexArray) -> ComplexArray:
