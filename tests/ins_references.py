@@ -21,9 +21,11 @@ from aiida_insbench.science.ins.almost_isotropic import (
 )
 from aiida_insbench.science.ins.cross_sections import cross_sections
 from aiida_insbench.science.ins.debye_waller import displacement_tensors
+from aiida_insbench.science.ins.density import displacement_density
 from aiida_insbench.science.ins.directions import sphere_rule
+from aiida_insbench.science.ins.energies import EnergyGrid
 from aiida_insbench.science.ins.instruments import get_instrument
-from aiida_insbench.science.ins.kernel import EnergyGrid, displacement_density, powder_orders
+from aiida_insbench.science.ins.kernel import powder_orders
 from aiida_insbench.science.ins.kinematics import indirect_momentum_transfer
 from aiida_insbench.science.ins.mode_files import read_modes
 from aiida_insbench.science.ins.modes import PhononModes

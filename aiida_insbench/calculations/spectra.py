@@ -12,18 +12,14 @@ from aiida.orm import Dict
 
 from aiida_insbench.data.spectrum import MAP_PREFIX, SpectrumData
 from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.ins.bands import find_bands
 from aiida_insbench.science.ins.contributions import Site
+from aiida_insbench.science.ins.energies import EnergyGrid, energy_grid
 from aiida_insbench.science.ins.instruments import Instrument, find_instrument
-from aiida_insbench.science.ins.kernel import EnergyGrid
 from aiida_insbench.science.ins.options import PowderOptions
-from aiida_insbench.science.ins.powder import energy_grid, resolution_sigma
-from aiida_insbench.science.ins.spectrum import (
-    PowderSpectrum,
-    find_bands,
-    rebin,
-    selected,
-    unreached_ends,
-)
+from aiida_insbench.science.ins.rebinning import rebin
+from aiida_insbench.science.ins.simulation import resolution_sigma
+from aiida_insbench.science.ins.spectrum import PowderSpectrum, selected, unreached_ends
 
 ERROR_BAD_INPUT = 210
 _REBIN = ('bin_width', 'unit')

@@ -33,7 +33,8 @@ from aiida_insbench.science.pressure import pressure_from_label
 if TYPE_CHECKING:
     from aiida_insbench.science.ins.convergence import Convergence
     from aiida_insbench.science.ins.maps import ScatteringMap
-    from aiida_insbench.science.ins.powder import PowderResult, Simulation
+    from aiida_insbench.science.ins.powder import PowderResult
+    from aiida_insbench.science.ins.simulation import Simulation
     from aiida_insbench.science.ins.spectrum import PowderSpectrum
 
 TOLERANCE = 1.0  # per cent of the area
@@ -114,8 +115,8 @@ def _simulation(job: Mapping[str, Any]) -> Simulation:
     """What is asked for, with the margin of the published resolution."""
     from aiida_insbench.science.ins.instruments import find_instrument
     from aiida_insbench.science.ins.options import PowderOptions
-    from aiida_insbench.science.ins.powder import Simulation
     from aiida_insbench.science.ins.resolution import usual_resolution
+    from aiida_insbench.science.ins.simulation import Simulation
 
     instrument = find_instrument(job['instrument'], incident_energy=job.get('incident_energy'))
     options = PowderOptions(

@@ -35,7 +35,8 @@ from aiida_insbench.science.errors import ComputationError, InputError
 
 if TYPE_CHECKING:
     from aiida_insbench.science.ins.convergence import Convergence
-    from aiida_insbench.science.ins.powder import PowderResult, Simulation
+    from aiida_insbench.science.ins.powder import PowderResult
+    from aiida_insbench.science.ins.simulation import Simulation
 
 #: Exit codes, as those of a stage.
 _BAD_INPUT, _FAILED = 10, 11
@@ -152,7 +153,7 @@ def _check(options: argparse.Namespace) -> None:
 def _simulation(options: argparse.Namespace) -> Simulation:
     from aiida_insbench.science.ins.instruments import get_instrument
     from aiida_insbench.science.ins.options import PowderOptions
-    from aiida_insbench.science.ins.powder import Simulation
+    from aiida_insbench.science.ins.simulation import Simulation
 
     instrument = get_instrument(options.instrument, incident_energy=options.incident_energy)
     if options.map and instrument.geometry != 'direct':

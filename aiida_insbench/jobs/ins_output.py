@@ -13,7 +13,8 @@ from aiida_insbench.science.errors import InputError, format_error
 if TYPE_CHECKING:
     from aiida_insbench.science.ins.convergence import Convergence
     from aiida_insbench.science.ins.maps import ScatteringMap
-    from aiida_insbench.science.ins.powder import PowderResult, Simulation
+    from aiida_insbench.science.ins.powder import PowderResult
+    from aiida_insbench.science.ins.simulation import Simulation
 
 _BAR = 30
 

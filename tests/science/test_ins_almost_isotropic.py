@@ -16,8 +16,10 @@ from aiida_insbench.science.ins.almost_isotropic import (
     check_quirks,
 )
 from aiida_insbench.science.ins.debye_waller import displacement_tensors
+from aiida_insbench.science.ins.density import displacement_density
 from aiida_insbench.science.ins.directions import sphere_rule
-from aiida_insbench.science.ins.kernel import EnergyGrid, displacement_density, powder_orders
+from aiida_insbench.science.ins.energies import EnergyGrid
+from aiida_insbench.science.ins.kernel import powder_orders
 from aiida_insbench.science.ins.modes import PhononModes
 
 GRID = EnergyGrid(1.0, -1500, 4000)

@@ -12,9 +12,11 @@ import pytest
 from ins_crystals import save_crystal, spring_crystal
 from phonopy.structure.atoms import PhonopyAtoms
 
+from aiida_insbench.science.ins.density import displacement_density
 from aiida_insbench.science.ins.directions import sphere_rule
+from aiida_insbench.science.ins.energies import EnergyGrid
 from aiida_insbench.science.ins.instruments import get_instrument
-from aiida_insbench.science.ins.kernel import EnergyGrid, displacement_density, powder_orders
+from aiida_insbench.science.ins.kernel import powder_orders
 from aiida_insbench.science.ins.mode_files import open_modes
 from aiida_insbench.science.ins.options import PowderOptions
 from aiida_insbench.science.ins.powder import powder_spectrum

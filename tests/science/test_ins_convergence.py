@@ -17,7 +17,8 @@ from aiida_insbench.science.ins.convergence import area_difference, converged_sp
 from aiida_insbench.science.ins.instruments import get_instrument
 from aiida_insbench.science.ins.mode_files import open_modes
 from aiida_insbench.science.ins.options import PowderOptions
-from aiida_insbench.science.ins.powder import Simulation, simulate
+from aiida_insbench.science.ins.powder import simulate
+from aiida_insbench.science.ins.simulation import Simulation
 
 SIMULATION = Simulation(
     get_instrument('TOSCA'), 10.0, (0.0, 1600.0), 4.0, PowderOptions(tolerance=1e-3)

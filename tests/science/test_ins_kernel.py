@@ -21,18 +21,15 @@ from scipy.stats import poisson
 from aiida_insbench.science.errors import ConvergenceError, InputError
 from aiida_insbench.science.ins import kernel
 from aiida_insbench.science.ins.debye_waller import displacement_tensors
+from aiida_insbench.science.ins.density import displacement_density
 from aiida_insbench.science.ins.directions import (
     DIRECTIONS,
     enough_directions,
     quadrature_error,
     sphere_rule,
 )
-from aiida_insbench.science.ins.kernel import (
-    EnergyGrid,
-    damping_nodes,
-    displacement_density,
-    powder_orders,
-)
+from aiida_insbench.science.ins.energies import EnergyGrid
+from aiida_insbench.science.ins.kernel import damping_nodes, powder_orders
 from aiida_insbench.science.ins.mode_files import modes_from_phonopy
 from aiida_insbench.science.ins.orders import missing_weight, needed_orders
 from aiida_insbench.science.ins.resolution import broaden

@@ -11,7 +11,8 @@ from aiida_insbench.science.errors import InputError, InstrumentError
 from aiida_insbench.science.ins.instruments import get_instrument
 from aiida_insbench.science.ins.maps import scattering_map
 from aiida_insbench.science.ins.options import PowderOptions
-from aiida_insbench.science.ins.powder import Simulation, powder_spectrum
+from aiida_insbench.science.ins.powder import powder_spectrum
+from aiida_insbench.science.ins.simulation import Simulation
 from aiida_insbench.science.ins.vibrations import gather_vibrations
 
 PLAIN = PowderOptions(resolution=None)

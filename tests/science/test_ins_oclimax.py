@@ -18,9 +18,9 @@ from ins_references import (
     vision_as_oclimax,
 )
 
+from aiida_insbench.science.ins.bands import find_bands
 from aiida_insbench.science.ins.instruments import get_instrument
 from aiida_insbench.science.ins.resolution import published_resolution
-from aiida_insbench.science.ins.spectrum import find_bands
 
 BANKS = ('backward', 'forward')
 

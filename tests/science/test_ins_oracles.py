@@ -61,7 +61,7 @@ def lines_to_nearest_bin(monkeypatch):
         shares = np.ones(len(frequencies))
         return np.concatenate((bins, bins)), np.concatenate((shares, 0 * shares))
 
-    monkeypatch.setattr('aiida_insbench.science.ins.kernel.share_between_bins', nearest)
+    monkeypatch.setattr('aiida_insbench.science.ins.density.share_between_bins', nearest)
 
 
 class TestAbinslib:

@@ -24,14 +24,15 @@ from aiida_insbench.science.errors import (
     InstrumentError,
     StructureError,
 )
+from aiida_insbench.science.ins.bands import find_bands
 from aiida_insbench.science.ins.cross_sections import cross_sections
 from aiida_insbench.science.ins.debye_waller import displacement_tensors
+from aiida_insbench.science.ins.energies import energy_grid
 from aiida_insbench.science.ins.instruments import get_instrument
 from aiida_insbench.science.ins.mode_files import modes_from_phonopy, read_modes
 from aiida_insbench.science.ins.modes import PhononModes
 from aiida_insbench.science.ins.options import PowderOptions
-from aiida_insbench.science.ins.powder import energy_grid, powder_spectrum
-from aiida_insbench.science.ins.spectrum import find_bands
+from aiida_insbench.science.ins.powder import powder_spectrum
 from aiida_insbench.science.ins.vibrations import like_atoms
 
 TOSCA = get_instrument('TOSCA')

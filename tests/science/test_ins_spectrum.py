@@ -12,7 +12,8 @@ from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.instruments import get_instrument
 from aiida_insbench.science.ins.options import PowderOptions
 from aiida_insbench.science.ins.powder import powder_spectrum
-from aiida_insbench.science.ins.spectrum import rebin, selected, unreached_ends
+from aiida_insbench.science.ins.rebinning import rebin
+from aiida_insbench.science.ins.spectrum import selected, unreached_ends
 
 AXIS = np.arange(0.0, 401.0, 2.0)
 LINE = np.exp(-0.5 * ((AXIS - 200) / 20) ** 2)

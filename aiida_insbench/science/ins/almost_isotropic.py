@@ -39,13 +39,13 @@ from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.ins.arrays import ComplexArray, FloatArray
 from aiida_insbench.science.ins.census import MINIMUM_FREQUENCY
 from aiida_insbench.science.ins.debye_waller import mean_square_displacement, occupation
-from aiida_insbench.science.ins.kernel import (
+from aiida_insbench.science.ins.density import (
     DisplacementDensity,
-    EnergyGrid,
     displacement_density,
-    ring_of,
     share_between_bins,
 )
+from aiida_insbench.science.ins.energies import EnergyGrid
+from aiida_insbench.science.ins.kernel import ring_of
 from aiida_insbench.science.ins.modes import PhononModes
 from aiida_insbench.science.ins.ring import Ring
 

@@ -25,9 +25,10 @@ import numpy as np
 
 from aiida_insbench.science.ins.arrays import FloatArray
 from aiida_insbench.science.ins.debye_waller import occupation
+from aiida_insbench.science.ins.density import share_between_bins
+from aiida_insbench.science.ins.energies import EnergyGrid
 from aiida_insbench.science.ins.interpolation import InterpolatedModes
 from aiida_insbench.science.ins.isotopes import scatterer
-from aiida_insbench.science.ins.kernel import EnergyGrid, share_between_bins
 from aiida_insbench.science.ins.units import MEV_TO_WAVENUMBER
 
 _BARN = 1e-3 * 4 * np.pi  # from mbarn of b² to barn of 4πb²

@@ -19,7 +19,8 @@ from aiida_insbench.science.ins.almost_isotropic import (
 from aiida_insbench.science.ins.arrays import FloatArray
 from aiida_insbench.science.ins.cross_sections import cross_sections
 from aiida_insbench.science.ins.directions import Quadrature, sphere_rule
-from aiida_insbench.science.ins.kernel import EnergyGrid, powder_orders
+from aiida_insbench.science.ins.energies import EnergyGrid
+from aiida_insbench.science.ins.kernel import powder_orders
 from aiida_insbench.science.ins.modes import PhononModes
 from aiida_insbench.science.ins.options import EXACT, PowderOptions, damping_tensors
 from aiida_insbench.science.ins.orders import needed_orders

@@ -32,16 +32,12 @@ import numpy as np
 
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.arrays import FloatArray
+from aiida_insbench.science.ins.energies import EnergyGrid
 from aiida_insbench.science.ins.interpolation import InterpolatedModes
-from aiida_insbench.science.ins.kernel import EnergyGrid
 from aiida_insbench.science.ins.modes import ModeSource
-from aiida_insbench.science.ins.powder import (
-    PowderResult,
-    Simulation,
-    simulate,
-    simulate_vibrations,
-)
+from aiida_insbench.science.ins.powder import PowderResult, simulate, simulate_vibrations
 from aiida_insbench.science.ins.resolution import broaden
+from aiida_insbench.science.ins.simulation import Simulation
 
 _PLAIN_RESOLUTION = 5.0  # cm⁻¹
 _REFINEMENT = 1.5

@@ -19,8 +19,8 @@ from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.arrays import FloatArray
 from aiida_insbench.science.ins.contributions import compute_contributions
 from aiida_insbench.science.ins.instruments import accessible
-from aiida_insbench.science.ins.powder import Simulation
 from aiida_insbench.science.ins.resolution import broaden
+from aiida_insbench.science.ins.simulation import Simulation
 from aiida_insbench.science.ins.vibrations import Vibrations
 
 _ROWS = 20  # computed at once

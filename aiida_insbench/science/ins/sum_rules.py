@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import gammaincc
 
 from aiida_insbench.science.ins.arrays import FloatArray
-from aiida_insbench.science.ins.kernel import DisplacementDensity, along
+from aiida_insbench.science.ins.density import DisplacementDensity, along
 from aiida_insbench.science.ins.units import RECOIL_ENERGY
 
 

@@ -20,7 +20,7 @@ from aiida_insbench.science.ins.debye_waller import (
     DominantMode,
     displacement_tensors,
 )
-from aiida_insbench.science.ins.kernel import DisplacementDensity, displacement_density
+from aiida_insbench.science.ins.density import DisplacementDensity, displacement_density
 from aiida_insbench.science.ins.modes import ModeSource, PhononModes
 
 _DOMINANT = 0.2
