@@ -26,6 +26,7 @@ class AnalyseCalculation(InsbenchCalculation):
     """Table of mode shifts of each potential, beside the DFT's own."""
 
     STAGE = 'analyse'
+    CACHE_VERSION = 2  # 2: shifts split into pairs of atoms
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

@@ -18,6 +18,7 @@ from ase.geometry import find_mic
 from phonopy import Phonopy
 
 from aiida_insbench.jobs.progress import Progress
+from aiida_insbench.science.attribution import explain_shifts
 from aiida_insbench.science.errors import (
     DatasetError,
     JobFileError,
@@ -26,7 +27,7 @@ from aiida_insbench.science.errors import (
 )
 from aiida_insbench.science.frames import check_frames, read_frames
 from aiida_insbench.science.gamma_modes import gamma_modes
-from aiida_insbench.science.modes import FloatArray, ModeSet
+from aiida_insbench.science.modes import FloatArray, IntArray, ModeSet
 from aiida_insbench.science.phonons import (
     FROZEN_PHONON,
     force_constants_from_frozen_phonon,
@@ -60,8 +61,9 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     Returns
     -------
     dict
-        ``potentials`` (`judge` of each), ``reference`` (``modes`` of `mode_table`,
-        ``acoustic_cm1``, ``pressures``) or None, ``pressures`` (GPa by label), ``settings``.
+        ``potentials`` (`judge` of each, and ``attribution`` of `explain_shifts`), ``reference``
+        (``modes`` of `mode_table`, ``acoustic_cm1``, ``pressures``, ``attribution``) or None,
+        ``pressures`` (GPa by label), ``settings``.
 
     Raises
     ------
@@ -85,11 +87,18 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
             label: load_force_constants(folder / path) for label, path in by_label.items()
         }
         progress.report(f'force constants of {name}')
-    series = _all_series(phonons, tolerances)
+    series, orders = _all_series(phonons, tolerances)
+    reasons = {}
+    for name, one in series.items():
+        reasons[name] = _explain(one, phonons[name], orders[name])
+        progress.report(f'shifts of {name or "DFT"} split into pairs of atoms')
     reference = series.pop('', None)
     return {
-        'potentials': {name: judge(one, reference) for name, one in series.items()},
-        'reference': _reference_block(reference),
+        'potentials': {
+            name: {**judge(one, reference), 'attribution': reasons[name]}
+            for name, one in series.items()
+        },
+        'reference': _reference_block(reference, reasons.get('')),
         'pressures': _pressures({label for by_label in phonons.values() for label in by_label}),
         'settings': {**tolerances.__dict__, 'symprec': symprec},
     }
@@ -140,14 +149,20 @@ def _check_reference_cell(phonon: Phonopy, structure: Atoms, *, where: str) -> N
 
 def _all_series(
     phonons: Mapping[str, Mapping[str, Phonopy]], tolerances: Tolerances
-) -> dict[str, ModeSeries]:
-    """Followed modes of each source, all in the atom order of the first."""
+) -> tuple[dict[str, ModeSeries], dict[str, dict[str, IntArray]]]:
+    """Followed modes of each source, all in the atom order of the first; and that order.
+
+    Atom k of the modes is atom ``order[k]`` of the source's own cell.
+    """
     standard = _primitive(next(iter(next(iter(phonons.values())).values())))
-    series = {}
+    series: dict[str, ModeSeries] = {}
+    orders: dict[str, dict[str, IntArray]] = {}
     for name, by_label in phonons.items():
         modes, masses = {}, np.ones(len(standard))
+        orders[name] = {}
         for label, phonon in by_label.items():
-            modes[label], masses = _mode_set(phonon, standard, where=f'{name or "DFT"}, {label}')
+            where = f'{name or "DFT"}, {label}'
+            modes[label], masses, orders[name][label] = _mode_set(phonon, standard, where=where)
         if modes:
             series[name] = mode_series(
                 modes,
@@ -156,10 +171,41 @@ def _all_series(
                 masses=masses,
                 tolerances=tolerances,
             )
-    return series
+    return series, orders
 
 
-def _mode_set(phonon: Phonopy, standard: Atoms, *, where: str) -> tuple[ModeSet, FloatArray]:
+def _explain(
+    series: ModeSeries, phonons: Mapping[str, Phonopy], orders: Mapping[str, IntArray]
+) -> dict[str, Any] | None:
+    """Why the modes shift between the first and the last pressure; None with one pressure."""
+    labels = list(series.pressures)
+    if len(labels) < 2:
+        return None
+    ends = labels[0], labels[-1]
+    sets = [
+        _in_own_order(one, orders[label])
+        for one, label in zip((series.optical.sets[0], series.optical.sets[-1]), ends, strict=True)
+    ]
+    return {
+        'from': ends[0],
+        'to': ends[1],
+        **explain_shifts(
+            (phonons[ends[0]], phonons[ends[1]]), (sets[0], sets[1]), series.optical.groups
+        ),
+    }
+
+
+def _in_own_order(modes: ModeSet, order: IntArray) -> ModeSet:
+    """Modes with their atoms as the source's own cell has them."""
+    vectors = modes.eigenvectors.reshape(len(modes.frequencies), -1, 3)
+    own = np.empty_like(vectors)
+    own[:, order] = vectors
+    return ModeSet(modes.frequencies, own.reshape(modes.eigenvectors.shape), modes.irreps)
+
+
+def _mode_set(
+    phonon: Phonopy, standard: Atoms, *, where: str
+) -> tuple[ModeSet, FloatArray, IntArray]:
     cell = _primitive(phonon)
     strain = np.linalg.solve(standard.cell.array, cell.cell.array) - np.eye(3)
     if np.abs(strain).max() > MAX_STRAIN:
@@ -180,7 +226,7 @@ def _mode_set(phonon: Phonopy, standard: Atoms, *, where: str) -> tuple[ModeSet,
     )
     found = gamma_modes(phonon=phonon)
     vectors = found.eigenvectors[:, order].reshape(len(found.frequencies), -1)
-    return ModeSet(found.frequencies, vectors, found.irreps), found.masses[order]
+    return ModeSet(found.frequencies, vectors, found.irreps), found.masses[order], order
 
 
 def _primitive(phonon: Phonopy) -> Atoms:
@@ -192,11 +238,14 @@ def _pressures(labels: Mapping[str, Any] | set[str]) -> dict[str, float]:
     return {label: pressure_from_label(label) for label in sorted(labels, key=pressure_from_label)}
 
 
-def _reference_block(reference: ModeSeries | None) -> dict[str, Any] | None:
+def _reference_block(
+    reference: ModeSeries | None, attribution: dict[str, Any] | None
+) -> dict[str, Any] | None:
     if reference is None:
         return None
     return {
         'modes': mode_table(reference),
         'acoustic_cm1': reference.acoustic,
         'pressures': reference.pressures,
+        'attribution': attribution,
     }

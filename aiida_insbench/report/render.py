@@ -131,7 +131,13 @@ def _card(one: Mapping[str, Any], soft: ModeLine | None) -> dict[str, Any]:
 
 def _mode_parts(data: Mapping[str, Any], lines: list[ModeLine]) -> dict[str, Any]:
     if not lines:
-        return {'mode_figures': [], 'mode_table': None, 'soft_figures': [], 'soft_name': ''}
+        return {
+            'mode_figures': [],
+            'mode_table': None,
+            'reason_table': None,
+            'soft_figures': [],
+            'soft_name': '',
+        }
     known = pressures_of(lines)
     names = [
         name for name in potential_names(data) if any(name in line.potentials for line in lines)
@@ -145,6 +151,7 @@ def _mode_parts(data: Mapping[str, Any], lines: list[ModeLine]) -> dict[str, Any
     return {
         'mode_figures': _markup(figures_modes.mode_shifts(lines, name, known) for name in names),
         'mode_table': tables.mode_table(lines, data),
+        'reason_table': tables.reason_table(data),
         'soft_figures': _markup(figures),
         'soft_name': soft.name if soft else '',
     }

@@ -186,6 +186,42 @@ def relaxed_table(data: Mapping[str, Any]) -> Table | None:
     return Table([], heads, rows) if rows else None
 
 
+def reason_table(data: Mapping[str, Any]) -> Table | None:
+    """Shifts of the last potential's modes, split by pairs of elements and by molecules."""
+    for one in reversed(data.get('potentials') or []):
+        block = comparison(one)
+        reasons = (block.get('attribution') or {}).get('modes') or []
+        found = [row for row in reasons if not row.get('reason')]
+        if found:
+            return _reason_table(block['modes'], found)
+    return None
+
+
+def _reason_table(
+    modes: Sequence[Mapping[str, Any]], reasons: Sequence[Mapping[str, Any]]
+) -> Table:
+    names = {row['index']: row.get('irrep') or MISSING for row in modes}
+    parts = {
+        'by pair of elements (cm⁻¹)': ('elements', list(reasons[0]['elements'])),
+        'by molecules (cm⁻¹)': ('bonding', list(reasons[0]['bonding'])),
+    }
+    parts = {heading: found for heading, found in parts.items() if found[1]}
+    groups = [('', 3), *((heading, len(keys)) for heading, (_, keys) in parts.items())]
+    heads = ['Mode', 'cm⁻¹', 'Shift']
+    heads += [key for _, keys in parts.values() for key in keys]
+    rows = []
+    for row in reasons:
+        cells = [
+            Cell(names.get(row['index'], MISSING)),
+            Cell(wavenumber(row['frequencies'][0]), 'number'),
+            Cell(number(row['shift'], 1, sign=True), 'number'),
+        ]
+        for kind, keys in parts.values():
+            cells += [Cell(number(row[kind][key], 1, sign=True), 'number') for key in keys]
+        rows.append(cells)
+    return Table(groups, heads, rows)
+
+
 def band_table(data: Mapping[str, Any]) -> Table | None:
     """Strongest bands of the spectra followed by position."""
     spectra = sorted_spectra(data)

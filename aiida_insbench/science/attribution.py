@@ -30,9 +30,11 @@ Hellmann's and Feynman's theorem, Feynman, *Physical Review* 56, 340 (1939). Aco
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -240,6 +242,50 @@ def attribute(
         elements=_by_elements(frame, pairs),
         shells=_by_shells(frame, pairs, shells),
     )
+
+
+def explain_shifts(
+    states: tuple[Phonopy, Phonopy],
+    modes: tuple[ModeSet, ModeSet],
+    groups: Sequence[IntArray],
+    *,
+    shells: tuple[float, ...] = SHELLS,
+) -> dict[str, Any]:
+    """Split the shifts of all modes between two states, JSON-ready.
+
+    Parameters
+    ----------
+    states : (Phonopy, Phonopy)
+        With force constants.
+    modes : (ModeSet, ModeSet)
+        Of the two states, as for `attribute`, atoms in the states' order.
+    groups : sequence of ndarray of int
+        Degenerate sets.
+    shells : tuple of float
+        Edges of distance shells in Å.
+
+    Returns
+    -------
+    dict
+        ``modes``: for each group the fields of `Attribution`, or ``reason`` why there is none;
+        ``reason``: why there are none at all, or None.
+    """
+    try:
+        change = change_of_force_constants(*states)
+    except InputError as exc:
+        return {'modes': [], 'reason': str(exc)}
+    frame = pair_frame(states[0])
+    rows: list[dict[str, Any]] = []
+    for index, members in enumerate(groups):
+        try:
+            found = attribute(
+                frame, change, first=modes[0], second=modes[1], members=members, shells=shells
+            )
+        except ComputationError as exc:
+            rows.append({'index': index, 'reason': str(exc)})
+            continue
+        rows.append({'index': index, 'reason': None, **dataclasses.asdict(found)})
+    return {'modes': rows, 'reason': None}
 
 
 def pair_terms(

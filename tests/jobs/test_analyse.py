@@ -113,6 +113,31 @@ def test_unit_cell_frames_and_a_supercell_give_the_same_modes(analysed):
         assert row['overlap'] > 0.95
 
 
+def test_shifts_are_split_into_parts_that_add_up(analysed):
+    for block in (*analysed['potentials'].values(), analysed['reference']):
+        found = block['attribution']
+        assert (found['from'], found['to'], found['reason']) == ('p_0000', 'p_1000', None)
+        for row, mode in zip(found['modes'], block['modes'], strict=True):
+            assert row['shift'] == pytest.approx(mode['shift'])
+            assert sum(row['elements'].values()) + row['residual'] == pytest.approx(
+                row['shift'], abs=1e-6
+            )
+            assert set(row['elements']) == {'H-H', 'H-Mg', 'Mg-Mg'}
+            assert row['residual'] == pytest.approx(0, abs=0.05)
+
+
+def test_parts_of_shifts_do_not_know_the_order_of_atoms(analysed):
+    same, shuffled = (analysed['potentials'][name]['attribution'] for name in ('same', 'shuffled'))
+    for first, second in zip(same['modes'], shuffled['modes'], strict=True):
+        assert second['elements'] == pytest.approx(first['elements'], abs=0.05)
+
+
+def test_one_pressure_has_no_shift_to_split(tmp_path):
+    scales = {'p_0000': 1.0}
+    job = make_job(tmp_path, {'only': write_phonons(tmp_path, 'only', scales=scales)})
+    assert run_here(tmp_path, job)['potentials']['only']['attribution'] is None
+
+
 def test_order_of_atoms_does_not_matter(analysed):
     same, shuffled = analysed['potentials']['same'], analysed['potentials']['shuffled']
     for first, second in zip(same['modes'], shuffled['modes'], strict=True):
