@@ -28,6 +28,7 @@ from aiida_insbench.science.errors import (
 from aiida_insbench.science.frames import check_frames, read_frames
 from aiida_insbench.science.gamma_modes import gamma_modes
 from aiida_insbench.science.modes import FloatArray, IntArray, ModeSet
+from aiida_insbench.science.molecules import Molecule, find_molecules
 from aiida_insbench.science.phonons import (
     FROZEN_PHONON,
     force_constants_from_frozen_phonon,
@@ -170,8 +171,21 @@ def _all_series(
                 symbols=standard.get_chemical_symbols(),
                 masses=masses,
                 tolerances=tolerances,
+                volumes={label: float(one.primitive.volume) for label, one in by_label.items()},
+                molecules=_molecules(by_label, orders[name]),
             )
     return series, orders
+
+
+def _molecules(
+    phonons: Mapping[str, Phonopy], orders: Mapping[str, IntArray]
+) -> tuple[Molecule, ...]:
+    """Molecules at the lowest pressure, atoms as in the modes; none in a framework of bonds."""
+    label = min(phonons, key=pressure_from_label)
+    found = find_molecules(_primitive(phonons[label])[orders[label]])
+    if found is None or all(len(one.atoms) == 1 for one in found):
+        return ()
+    return tuple(found)
 
 
 def _explain(

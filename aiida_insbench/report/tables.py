@@ -200,21 +200,23 @@ def reason_table(data: Mapping[str, Any]) -> Table | None:
 def _reason_table(
     modes: Sequence[Mapping[str, Any]], reasons: Sequence[Mapping[str, Any]]
 ) -> Table:
-    names = {row['index']: row.get('irrep') or MISSING for row in modes}
+    rows_of = {row['index']: row for row in modes}
     parts = {
         'by pair of elements (cm⁻¹)': ('elements', list(reasons[0]['elements'])),
         'by molecules (cm⁻¹)': ('bonding', list(reasons[0]['bonding'])),
     }
     parts = {heading: found for heading, found in parts.items() if found[1]}
-    groups = [('', 3), *((heading, len(keys)) for heading, (_, keys) in parts.items())]
-    heads = ['Mode', 'cm⁻¹', 'Shift']
+    groups = [('', 4), *((heading, len(keys)) for heading, (_, keys) in parts.items())]
+    heads = ['Mode', 'cm⁻¹', 'Shift', 'γ']
     heads += [key for _, keys in parts.values() for key in keys]
     rows = []
     for row in reasons:
+        mode = rows_of.get(row['index'], {})
         cells = [
-            Cell(names.get(row['index'], MISSING)),
+            Cell(mode.get('irrep') or MISSING),
             Cell(wavenumber(row['frequencies'][0]), 'number'),
             Cell(number(row['shift'], 1, sign=True), 'number'),
+            Cell(number(mode.get('gruneisen'), 2, sign=True), 'number'),
         ]
         for kind, keys in parts.values():
             cells += [Cell(number(row[kind][key], 1, sign=True), 'number') for key in keys]

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from aiida_insbench.science.errors import ComputationError, InputError, format_error
+from aiida_insbench.science.mode_motion import motion_shares
 from aiida_insbench.science.modes import (
     DEGENERACY_TOLERANCE,
     FloatArray,
@@ -21,6 +22,7 @@ from aiida_insbench.science.modes import (
     follow,
     split_acoustic,
 )
+from aiida_insbench.science.molecules import Molecule
 
 Direction = Literal['red', 'blue', 'flat', 'unstable']
 
@@ -86,6 +88,12 @@ class ModeSeries:
         Largest modulus of the three acoustic frequencies at each pressure, cm⁻¹.
     tolerances : Tolerances
         Those used.
+    masses : ndarray, shape (n_atoms,)
+        In atomic mass units.
+    volumes : dict of str to float
+        Of the primitive cell at each pressure, Å³; empty if not known.
+    molecules : tuple of Molecule
+        At the first pressure; empty where there are none.
     """
 
     pressures: dict[str, float]
@@ -93,6 +101,9 @@ class ModeSeries:
     optical: FollowedModes
     acoustic: dict[str, float]
     tolerances: Tolerances
+    masses: FloatArray
+    volumes: dict[str, float]
+    molecules: tuple[Molecule, ...] = ()
 
     def by_label(self, group: int) -> dict[str, float]:
         """Frequency of a group at each pressure, cm⁻¹."""
@@ -106,6 +117,8 @@ def mode_series(
     symbols: Sequence[str],
     masses: FloatArray,
     tolerances: Tolerances | None = None,
+    volumes: Mapping[str, float] | None = None,
+    molecules: Sequence[Molecule] = (),
 ) -> ModeSeries:
     """Leave out rigid translations and follow the rest in order of pressure.
 
@@ -121,6 +134,10 @@ def mode_series(
         In atomic mass units.
     tolerances : Tolerances, optional
         What counts as noise.
+    volumes : mapping of str to float, optional
+        Of the primitive cell at each label, Å³.
+    molecules : sequence of Molecule, optional
+        At the lowest pressure, atoms in the order of the eigenvectors.
 
     Raises
     ------
@@ -143,6 +160,9 @@ def mode_series(
         optical=follow(optical, tolerance=used.degeneracy),
         acoustic=acoustic,
         tolerances=used,
+        masses=np.asarray(masses, dtype=float),
+        volumes={label: float((volumes or {})[label]) for label in labels if volumes},
+        molecules=tuple(molecules),
     )
 
 
@@ -153,10 +173,14 @@ def mode_table(series: ModeSeries) -> list[dict[str, Any]]:
     -------
     list of dict
         ``index``, ``irrep``, ``degeneracy``, ``frequencies`` (cm⁻¹ by label), ``shift`` (last −
-        first, cm⁻¹), ``slope`` (least squares, cm⁻¹/GPa), ``direction``, ``overlap`` (smallest
-        from one pressure to the next), ``participation`` (share of each element in Σ|e|² at the
-        first pressure). With a single pressure ``shift`` and ``slope`` are None, and
-        ``direction`` is None unless the mode is unstable.
+        first, cm⁻¹), ``slope`` (least squares, cm⁻¹/GPa), ``slope_error`` (its standard error,
+        None below three pressures), ``direction``, ``anomalous`` (red beyond twice that error and
+        the tolerance `flat`), ``gruneisen`` (see `mode_gruneisen`), ``overlap`` (smallest from one
+        pressure to the next), ``participation`` (share of each element in Σ|e|² at the first
+        pressure), ``motion`` (shares of translation, libration and internal motion of molecules
+        there; empty where there are none). With a single pressure ``shift``, ``slope``,
+        ``anomalous`` and ``gruneisen`` are None, and ``direction`` is None unless the mode is
+        unstable.
     """
     rows = []
     for index, members in enumerate(series.optical.groups):
@@ -168,8 +192,10 @@ def mode_table(series: ModeSeries) -> list[dict[str, Any]]:
                 'degeneracy': len(members),
                 'frequencies': frequencies,
                 **shift_and_direction(frequencies, series.pressures, series.tolerances),
+                'gruneisen': mode_gruneisen(frequencies, series.volumes),
                 'overlap': series.optical.overlap(index),
                 'participation': participation(series, members),
+                'motion': _motion(series, members),
             }
         )
     return rows
@@ -178,7 +204,7 @@ def mode_table(series: ModeSeries) -> list[dict[str, Any]]:
 def shift_and_direction(
     frequencies: Mapping[str, float], pressures: Mapping[str, float], tolerances: Tolerances
 ) -> dict[str, Any]:
-    """Shift, slope and direction of one mode: keys ``shift``, ``slope``, ``direction``.
+    """Shift of one mode: ``shift``, ``slope``, ``slope_error``, ``direction``, ``anomalous``.
 
     Parameters
     ----------
@@ -192,11 +218,73 @@ def shift_and_direction(
     values = np.array(list(frequencies.values()))
     unstable = bool((values < -tolerances.imaginary).any())
     if len(values) < 2:
-        return {'shift': None, 'slope': None, 'direction': 'unstable' if unstable else None}
+        return {
+            'shift': None,
+            'slope': None,
+            'slope_error': None,
+            'direction': 'unstable' if unstable else None,
+            'anomalous': None,
+        }
     shift = float(values[-1] - values[0])
-    slope = float(np.polyfit([pressures[label] for label in frequencies], values, 1)[0])
-    direction = 'unstable' if unstable else trend(shift, tolerances)
-    return {'shift': shift, 'slope': slope, 'direction': direction}
+    slope, error = _line([pressures[label] for label in frequencies], values)
+    falls = trend(shift, tolerances) == 'red' and slope + 2 * (error or 0.0) < 0
+    return {
+        'shift': shift,
+        'slope': slope,
+        'slope_error': error,
+        'direction': 'unstable' if unstable else trend(shift, tolerances),
+        'anomalous': bool(falls),
+    }
+
+
+def mode_gruneisen(frequencies: Mapping[str, float], volumes: Mapping[str, float]) -> float | None:
+    r"""Mode Grüneisen parameter by least squares over all pressures.
+
+    .. math:: \gamma = -\frac{d\ln\omega}{d\ln V}
+
+    Parameters
+    ----------
+    frequencies : mapping of str to float
+        cm⁻¹ by label.
+    volumes : mapping of str to float
+        In any one unit, by label; empty if not known.
+
+    Returns
+    -------
+    float or None
+        None with fewer than two volumes, or where the mode is imaginary at a pressure.
+
+    References
+    ----------
+    Born & Huang, *Dynamical Theory of Crystal Lattices* (1954), § 4.
+    """
+    values = np.array(list(frequencies.values()))
+    if len(volumes) < 2 or len(values) < 2 or (values <= 0).any():
+        return None
+    logs = np.log([volumes[label] for label in frequencies])
+    if np.ptp(logs) < 1e-9:
+        return None
+    return -float(np.polyfit(logs, np.log(values), 1)[0])
+
+
+def _line(places: Sequence[float], values: FloatArray) -> tuple[float, float | None]:
+    """Slope of the least-squares line and its standard error, which takes three points."""
+    slope, start = np.polyfit(places, values, 1)
+    if len(values) < 3:
+        return float(slope), None
+    rest = values - (start + slope * np.array(places))
+    spread = float(((np.array(places) - np.mean(places)) ** 2).sum())
+    return float(slope), float(np.sqrt((rest**2).sum() / (len(values) - 2) / spread))
+
+
+def _motion(series: ModeSeries, members: IntArray) -> dict[str, float]:
+    if not series.molecules:
+        return {}
+    return motion_shares(
+        series.optical.sets[0].eigenvectors[members],
+        molecules=series.molecules,
+        masses=series.masses,
+    )
 
 
 def trend(shift: float, tolerances: Tolerances) -> Direction:

@@ -104,7 +104,9 @@ def _no_reference() -> Row:
         'reference_overlap': None,
         'reference_shift': None,
         'reference_slope': None,
+        'reference_slope_error': None,
         'reference_direction': None,
+        'reference_anomalous': None,
     }
 
 

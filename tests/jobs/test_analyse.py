@@ -132,6 +132,18 @@ def test_parts_of_shifts_do_not_know_the_order_of_atoms(analysed):
         assert second['elements'] == pytest.approx(first['elements'], abs=0.05)
 
 
+def test_gruneisen_parameters_and_errors_of_slopes(analysed):
+    """Two volumes, all edges by 0.985: γ = −ln(ω₂/ω₁)/ln 0.985³."""
+    for row in analysed['potentials']['same']['modes']:
+        first, last = row['frequencies'].values()
+        if first > 0 and last > 0:
+            expected = -np.log(last / first) / (3 * np.log(0.985))
+            assert row['gruneisen'] == pytest.approx(expected)
+        assert row['slope_error'] is None
+        assert row['motion'] == {}
+        assert row['anomalous'] == (row['shift'] < -1.0)
+
+
 def test_one_pressure_has_no_shift_to_split(tmp_path):
     scales = {'p_0000': 1.0}
     job = make_job(tmp_path, {'only': write_phonons(tmp_path, 'only', scales=scales)})
