@@ -26,7 +26,7 @@ class AnalyseCalculation(InsbenchCalculation):
     """Table of mode shifts of each potential, beside the DFT's own."""
 
     STAGE = 'analyse'
-    CACHE_VERSION = 2  # 2: shifts split into pairs of atoms
+    CACHE_VERSION = 3  # 2: shifts split into pairs of atoms; 3: vibrational pressure
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

@@ -2,8 +2,9 @@
 
 Job: ``phonons`` (phonopy YAML by potential and pressure label), ``reference`` (labelled
 frozen-phonon frames of the unit cell, extended XYZ, or null), ``reference_structures`` (the
-undisplaced cells by label), ``settings`` (see `Tolerances`, and ``symprec`` in Å, for the symmetry
-of the reference's cells). Frequencies in cm⁻¹, negative for imaginary modes; pressures in GPa.
+undisplaced cells by label), ``settings`` (see `Tolerances`; ``symprec`` in Å, for the symmetry of
+the reference's cells; ``temperature`` in K, of the vibrational pressure). Frequencies in cm⁻¹,
+negative for imaginary modes; pressures in GPa.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.science.attribution import explain_shifts
 from aiida_insbench.science.errors import (
     DatasetError,
+    InputError,
     JobFileError,
     StructureError,
     format_error,
 )
 from aiida_insbench.science.frames import check_frames, read_frames
 from aiida_insbench.science.gamma_modes import gamma_modes
+from aiida_insbench.science.ins.qpoint_mesh import mesh_of_spacing
 from aiida_insbench.science.modes import FloatArray, IntArray, ModeSet
 from aiida_insbench.science.molecules import Molecule, find_molecules
+from aiida_insbench.science.phonon_mesh import mesh_modes
 from aiida_insbench.science.phonons import (
     FROZEN_PHONON,
     force_constants_from_frozen_phonon,
@@ -38,9 +42,12 @@ from aiida_insbench.science.pressure import pressure_from_label, pressure_label
 from aiida_insbench.science.shifts import ModeSeries, Tolerances, mode_series, mode_table
 from aiida_insbench.science.sites import site_order
 from aiida_insbench.science.structures import atoms_from_dict
+from aiida_insbench.science.thermal import thermal_functions, vibrational_pressure
 from aiida_insbench.science.verdict import judge
 
 REFERENCE_SYMPREC = 1e-3
+TEMPERATURE = 300.0  # K, of the vibrational pressure
+_Q_SPACING = 0.3  # Å⁻¹, with 2π: free energies are smooth
 #: Undisplaced atoms of frozen-phonon frames may be off their structure by this, Å.
 POSITION_TOLERANCE = 1e-4
 #: Cells whose axes differ by more than this strain are not taken for the same crystal.
@@ -62,7 +69,8 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     Returns
     -------
     dict
-        ``potentials`` (`judge` of each, and ``attribution`` of `explain_shifts`), ``reference``
+        ``potentials`` (`judge` of each, ``attribution`` of `explain_shifts` and
+        ``vibrational_pressure``: GPa at 0 K and at the temperature, by label), ``reference``
         (``modes`` of `mode_table`, ``acoustic_cm1``, ``pressures``, ``attribution``) or None,
         ``pressures`` (GPa by label), ``settings``.
 
@@ -78,6 +86,7 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
         raise JobFileError('`phonons` names no force constants: there is nothing to analyse.')
     settings = dict(job.get('settings') or {})
     symprec = float(settings.pop('symprec', REFERENCE_SYMPREC))
+    temperature = _temperature(settings.pop('temperature', TEMPERATURE))
     tolerances = Tolerances.from_settings(settings)
     phonons: dict[str, dict[str, Phonopy]] = {}
     if job.get('reference'):
@@ -96,12 +105,20 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     reference = series.pop('', None)
     return {
         'potentials': {
-            name: {**judge(one, reference), 'attribution': reasons[name]}
+            name: {
+                **judge(one, reference),
+                'attribution': reasons[name],
+                'vibrational_pressure': _vibrational_pressure(phonons[name], temperature),
+            }
             for name, one in series.items()
         },
         'reference': _reference_block(reference, reasons.get('')),
         'pressures': _pressures({label for by_label in phonons.values() for label in by_label}),
-        'settings': {**tolerances.__dict__, 'symprec': symprec},
+        'settings': {
+            **tolerances.__dict__,
+            'symprec': symprec,
+            'temperature': temperature,
+        },
     }
 
 
@@ -175,6 +192,44 @@ def _all_series(
                 molecules=_molecules(by_label, orders[name]),
             )
     return series, orders
+
+
+def _temperature(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise JobFileError(f'`temperature` is {value!r}; give a number ≥ 0 in K.')
+    return float(value)
+
+
+def _vibrational_pressure(phonons: Mapping[str, Phonopy], temperature: float) -> dict[str, Any]:
+    """What zero-point and thermal motion add to the static pressure, or why it is not known."""
+    labels = sorted(phonons, key=pressure_from_label)
+    temperatures = np.array(sorted({0.0, temperature}))
+    volumes, energies = [], []
+    for label in labels:
+        phonon = phonons[label]
+        axes = 2 * np.pi * np.linalg.inv(phonon.primitive.cell).T
+        mesh = mesh_modes(phonon=phonon, mesh=mesh_of_spacing(axes, _Q_SPACING))
+        if mesh.n_imaginary:
+            return {'reason': f'The crystal is unstable at {label}: it has no free energy.'}
+        functions = thermal_functions(
+            mesh.frequencies, mesh.weights.astype(float), temperatures=temperatures
+        )
+        volumes.append(float(phonon.primitive.volume))
+        energies.append(functions.free_energy)
+    try:
+        pressures = [
+            vibrational_pressure(np.array(volumes), np.array(energies)[:, index])
+            for index in range(len(temperatures))
+        ]
+    except InputError as exc:
+        return {'reason': str(exc)}
+    return {
+        'reason': None,
+        'temperatures': temperatures.tolist(),
+        'gpa': {
+            label: [float(one[index]) for one in pressures] for index, label in enumerate(labels)
+        },
+    }
 
 
 def _molecules(

@@ -14,8 +14,7 @@ _ERRORS = {'q_mesh': 'mesh of q-points', 'bins': 'width of bins'}
 def limits(data: Mapping[str, Any]) -> list[str]:
     """Return sentences on what the numbers of a report do not cover."""
     sentences = [
-        'Pressures are static: zero-point and thermal pressure are left out. In crystals of '
-        'light atoms the zero-point pressure alone can be a GPa or more.',
+        _static_pressure(data),
         'Vibrations are harmonic. Anharmonic shifts, widths and Fermi resonances are not in the '
         'spectra.',
     ]
@@ -41,6 +40,24 @@ def _reference_limits(data: Mapping[str, Any]) -> list[str]:
     if lacking:
         sentences.append(f'DFT reference modes are missing at {joined(lacking)} GPa.')
     return sentences
+
+
+def _static_pressure(data: Mapping[str, Any]) -> str:
+    """What static pressures leave out, in numbers where a potential gives them."""
+    said = 'Pressures are static: zero-point and thermal pressure are left out.'
+    for one in reversed(data.get('potentials') or []):
+        found = (one.get('comparison') or {}).get('vibrational_pressure') or {}
+        if found.get('gpa'):
+            label, values = next(iter(found['gpa'].items()))
+            parts = [
+                f'{value:.1f} GPa at {kelvin:.0f} K'
+                for kelvin, value in zip(found['temperatures'], values, strict=True)
+            ]
+            return (
+                f'{said} In the quasi-harmonic approximation of {one["name"]} they add '
+                f'{joined(parts)} to {pressure(data["pressures"][label])} GPa.'
+            )
+    return f'{said} In crystals of light atoms the zero-point pressure alone can be a GPa or more.'
 
 
 def _spectrum_limits(spectra: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -6,8 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from ase import Atoms
+from ase import Atoms, units
 from ase.calculators.lj import LennardJones
+from ins_crystals import MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS, spring_crystal
+from phonopy.structure.atoms import PhonopyAtoms
 
 from aiida_insbench.jobs.analyse import run
 from aiida_insbench.jobs.program import run_stage
@@ -20,10 +22,12 @@ from aiida_insbench.science.errors import (
     StructureError,
 )
 from aiida_insbench.science.frames import write_frames
+from aiida_insbench.science.phonon_mesh import mesh_modes
 from aiida_insbench.science.phonons import calculate_force_constants, save_force_constants
 from aiida_insbench.science.sampling.frozen_phonon import frozen_phonon_frames
 from aiida_insbench.science.structures import atoms_to_dict
 from aiida_insbench.science.supercells import build_phonopy
+from aiida_insbench.science.thermal import thermal_functions
 
 SCALES = {'p_0000': 1.0, 'p_1000': 0.985}
 
@@ -142,6 +146,57 @@ def test_gruneisen_parameters_and_errors_of_slopes(analysed):
         assert row['slope_error'] is None
         assert row['motion'] == {}
         assert row['anomalous'] == (row['shift'] < -1.0)
+
+
+def test_vibrational_pressure_or_why_there_is_none(analysed, tmp_path):
+    for block in analysed['potentials'].values():
+        found = block['vibrational_pressure']
+        unstable = any(min(row['frequencies'].values()) < -1 for row in block['modes'])
+        if unstable:
+            assert 'unstable' in found['reason']
+        elif found['reason'] is None:
+            assert found['temperatures'] == [0.0, 300.0]
+            assert all(len(values) == 2 for values in found['gpa'].values())
+    scales = {'p_0000': 1.0}
+    job = make_job(tmp_path, {'only': write_phonons(tmp_path, 'only', scales=scales)})
+    only = run_here(tmp_path, job)['potentials']['only']['vibrational_pressure']
+    assert 'second pressure' in only['reason'] or 'unstable' in only['reason']
+
+
+def test_vibrational_pressure_of_known_gruneisen_parameters(tmp_path):
+    """All force constants by (V/V₀)^(−2γ): γ of every mode is 1.5, and P V = γ E."""
+    gruneisen, files, phonons = 1.5, {}, {}
+    for label, edge in {'p_0000': 1.0, 'p_1000': 0.999, 'p_2000': 0.998}.items():
+        cell = PhonopyAtoms(
+            symbols=MAGNESIUM_HYDRIDE.symbols,
+            cell=MAGNESIUM_HYDRIDE.cell * edge,
+            scaled_positions=MAGNESIUM_HYDRIDE.scaled_positions,
+        )
+        phonon = spring_crystal(cell, MAGNESIUM_HYDRIDE_SPRINGS)
+        phonon.force_constants = phonon.force_constants * edge ** (-6 * gruneisen)
+        files[label] = f'{label}.yaml'
+        save_force_constants(phonon=phonon, path=tmp_path / files[label])
+        phonons[label] = phonon
+    block = run_here(tmp_path, make_job(tmp_path, {'springs': files}))['potentials']['springs']
+    for row in block['modes']:
+        assert row['gruneisen'] == pytest.approx(gruneisen, abs=1e-3)
+    found = block['vibrational_pressure']
+    assert found['temperatures'] == [0.0, 300.0]
+    phonon = phonons['p_1000']
+    mesh = mesh_modes(phonon=phonon, mesh=(5, 5, 8))
+    functions = thermal_functions(
+        mesh.frequencies, mesh.weights.astype(float), temperatures=np.array([0.0, 300.0])
+    )
+    energy = functions.free_energy + functions.temperatures * functions.entropy
+    expected = gruneisen * energy / phonon.primitive.volume / units.GPa
+    assert found['gpa']['p_1000'] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize('temperature', [-1, 'warm', True])
+def test_temperature_must_be_a_number(tmp_path, temperature):
+    job = make_job(tmp_path, {'a': {'p_0000': 'none.yaml'}}, temperature=temperature)
+    with pytest.raises(JobFileError, match='temperature'):
+        run_here(tmp_path, job)
 
 
 def test_one_pressure_has_no_shift_to_split(tmp_path):

@@ -9,11 +9,11 @@ from ins_crystals import MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS, save_crys
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.census import take_census
 from aiida_insbench.science.ins.mode_files import (
-    mesh_of_spacing,
     modes_from_phonopy,
     open_modes,
     read_modes,
 )
+from aiida_insbench.science.ins.qpoint_mesh import mesh_of_spacing
 
 MESH = (2, 2, 3)
 

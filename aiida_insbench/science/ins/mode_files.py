@@ -27,7 +27,6 @@ import numpy as np
 import yaml
 
 from aiida_insbench.science.errors import InputError, format_error
-from aiida_insbench.science.ins.arrays import FloatArray
 from aiida_insbench.science.ins.interpolation import (
     InterpolatedModes,
     modes_from_force_constants,
@@ -35,7 +34,7 @@ from aiida_insbench.science.ins.interpolation import (
     with_isotopes,
 )
 from aiida_insbench.science.ins.modes import PhononModes, phonon_modes
-from aiida_insbench.science.ins.qpoint_mesh import check_mesh
+from aiida_insbench.science.ins.qpoint_mesh import check_mesh, mesh_of_spacing
 
 _YAML = ('.yaml', '.yml')
 _CASTEP = ('.castep_bin', '.check')
@@ -160,28 +159,6 @@ def _read(path: Path) -> Any:
                 'file of Euphonic.',
             )
         ) from exc
-
-
-def mesh_of_spacing(reciprocal_cell: FloatArray, spacing: float) -> tuple[int, int, int]:
-    """Smallest mesh whose neighbouring q-points are at most so far apart.
-
-    Parameters
-    ----------
-    reciprocal_cell : ndarray, shape (3, 3)
-        Rows are the axes, Å⁻¹ (with 2π).
-    spacing : float
-        In Å⁻¹, > 0.
-
-    Raises
-    ------
-    InputError
-        If the spacing is not positive.
-    """
-    if not spacing > 0:
-        raise InputError(f'The spacing of q-points must be > 0 Å⁻¹, not {spacing}.')
-    lengths = np.linalg.norm(reciprocal_cell, axis=1)
-    first, second, third = (max(1, int(np.ceil(length / spacing - 1e-9))) for length in lengths)
-    return first, second, third
 
 
 def _reader(path: Path) -> Any:

@@ -87,6 +87,28 @@ def keeps_symmetry(mesh: Sequence[int], *, shift: Sequence[float], rotations: In
     return bool(_are_integers(moved) and _are_integers(offset))
 
 
+def mesh_of_spacing(reciprocal_cell: FloatArray, spacing: float) -> tuple[int, int, int]:
+    """Smallest mesh whose neighbouring q-points are at most so far apart.
+
+    Parameters
+    ----------
+    reciprocal_cell : ndarray, shape (3, 3)
+        Rows are the axes, Å⁻¹ (with 2π).
+    spacing : float
+        In Å⁻¹, > 0.
+
+    Raises
+    ------
+    InputError
+        If the spacing is not positive.
+    """
+    if not spacing > 0:
+        raise InputError(f'The spacing of q-points must be > 0 Å⁻¹, not {spacing}.')
+    lengths = np.linalg.norm(reciprocal_cell, axis=1)
+    first, second, third = (max(1, int(np.ceil(length / spacing - 1e-9))) for length in lengths)
+    return first, second, third
+
+
 def _are_integers(values: FloatArray) -> bool:
     return bool(np.allclose(values, np.rint(values), atol=1e-9))
 
