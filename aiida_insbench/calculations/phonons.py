@@ -29,6 +29,7 @@ class PhononsCalculation(InsbenchCalculation):
     """Load the potential once; relax and displace at each pressure, starting from the last."""
 
     STAGE = 'phonons'
+    CACHE_VERSION = 2  # 2: thermal functions
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

@@ -55,6 +55,8 @@ def broaden_spectrum(contributions: SpectrumData, settings: Dict) -> SpectrumDat
 def rebin_spectrum(spectrum: SpectrumData, settings: Dict) -> SpectrumData | ExitCode:
     """Put a spectrum on wider bins or into another unit of energy; areas are kept.
 
+    A map, which has axes of its own, stays with the spectrum it came with.
+
     Parameters
     ----------
     spectrum : SpectrumData

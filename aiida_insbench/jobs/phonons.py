@@ -38,6 +38,8 @@ DEFAULTS: dict[str, Any] = {
     'symprec': 1e-4,
     'device': 'cpu',
 }
+#: At which thermal functions are given, K.
+THERMAL_TEMPERATURES = (0.0, 10.0, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0)
 #: Share of the volume by which one pressure may change the structure it starts from.
 MAX_VOLUME_CHANGE = 0.4
 
@@ -217,9 +219,13 @@ def _one_pressure(
 def _record(relaxation: Any, phonon: Any, settings: dict[str, Any]) -> dict[str, Any]:
     from aiida_insbench.science.gamma_modes import gamma_modes
     from aiida_insbench.science.phonon_mesh import mesh_modes
+    from aiida_insbench.science.thermal import thermal_functions
 
     gamma = gamma_modes(phonon=phonon)
     mesh = mesh_modes(phonon=phonon, mesh=settings['mesh'])
+    thermal = thermal_functions(
+        mesh.frequencies, mesh.weights.astype(float), temperatures=np.array(THERMAL_TEMPERATURES)
+    )
     return {
         'pressure': relaxation.pressure,
         'structure': atoms_to_dict(relaxation.atoms),
@@ -247,6 +253,14 @@ def _record(relaxation: Any, phonon: Any, settings: dict[str, Any]) -> dict[str,
             ],
             'n_imaginary': mesh.n_imaginary,
             'dos': {'frequency': mesh.dos_frequency.tolist(), 'dos': mesh.dos.tolist()},
+        },
+        'thermal': {
+            'temperatures': list(THERMAL_TEMPERATURES),
+            'free_energy': thermal.free_energy.tolist(),
+            'entropy': thermal.entropy.tolist(),
+            'heat_capacity': thermal.heat_capacity.tolist(),
+            'left_out': thermal.left_out,
+            'units': {'energy': 'eV per primitive cell', 'temperature': 'K'},
         },
         'verdict': 'imaginary modes' if mesh.n_imaginary else 'stable',
     }

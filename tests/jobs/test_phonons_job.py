@@ -116,6 +116,13 @@ def test_the_record_of_a_pressure(finished):
     assert mesh['imaginary'][0]['frequency'] == mesh['minimum_frequency'] < -50
     assert len(mesh['imaginary'][0]['q']) == 3
     assert len(mesh['dos']['dos']) == len(mesh['dos']['frequency'])
+    thermal = record['thermal']
+    assert thermal['temperatures'][0] == 0.0
+    assert np.all(np.diff(thermal['free_energy']) < 0)
+    assert np.all(np.diff(thermal['entropy']) > 0)
+    assert thermal['free_energy'][0] > 0 == thermal['entropy'][0]
+    # imaginary modes have no free energy: their share is said
+    assert 0 < thermal['left_out'] < 0.5
 
 
 def test_arrays_give_the_modes_back(finished):

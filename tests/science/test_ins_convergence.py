@@ -113,6 +113,15 @@ def test_a_mesh_that_would_be_too_large_is_not_taken(path):
     assert any('q_mesh' in text for text in convergence.warnings)
 
 
+def test_a_first_mesh_that_cannot_be_refined_is_judged_by_a_coarser_one(path):
+    source = open_modes(path, mesh=(3, 3, 4))
+    _, convergence = converged_spectrum(
+        source, SIMULATION, tolerance=1e-6, refine=True, most_qpoints=20
+    )
+    assert convergence.meshes == ((2, 2, 3), (3, 3, 4))
+    assert any('q_mesh' in text for text in convergence.warnings)
+
+
 def test_modes_as_they_stand_have_no_mesh_to_judge():
     _, convergence = converged_spectrum(
         oscillator(frequency=400.0), SIMULATION, tolerance=1.0, refine=True

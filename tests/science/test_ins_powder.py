@@ -267,6 +267,13 @@ def test_displacements_from_outside_damp_the_spectrum():
     assert not any('from outside' in text for text in plain.warnings)
 
 
+def test_directions_follow_the_modes_where_displacements_are_from_outside(crystal):
+    """A round Debye–Waller factor does not make the motion round."""
+    own = spectrum_of(crystal, options=PowderOptions(max_order=2))
+    round_one = PowderOptions(max_order=2, displacements={'H': 1e-4, 'Mg': 1e-4})
+    assert spectrum_of(crystal, options=round_one).directions == own.directions
+
+
 def test_displacements_take_tensors_and_single_atoms(crystal):
     tensor = [[0.03, 0.0, 0.0], [0.0, 0.02, 0.0], [0.0, 0.0, 0.01]]
     options = replace(QUICK, displacements={'H': tensor, '2': 0.08})

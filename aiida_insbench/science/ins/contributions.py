@@ -141,7 +141,8 @@ def compute_contributions(
     for index, site in enumerate(sites):
         atom, members = site.atoms[0], list(site.atoms)
         parts.append(float(shares[members].sum()))
-        rule = quadrature.choose(damping[atom], label=site.label, share=parts[-1])
+        tensors = [vibrations.tensors[atom], damping[atom]][: 2 if options.displacements else 1]
+        rule = quadrature.choose(*tensors, label=site.label, share=parts[-1])
         spectrum = _site_orders(
             vibrations, atom, grid, momentum_transfer, orders, damping[atom], rule, options, modes
         )

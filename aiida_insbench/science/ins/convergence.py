@@ -156,7 +156,7 @@ def converged_spectrum(
     if not isinstance(source, InterpolatedModes):
         result = simulate(source, simulation, report=report)
         return result, _judge(result, simulation, source, None, (), tolerance)
-    if refine and tolerance is not None:
+    if refine and tolerance is not None and _finer(source).n_qpoints <= most_qpoints:
         return _refined(source, simulation, tolerance, most_qpoints, report)
     coarse = source.with_mesh(_coarser_mesh(source.mesh))
     result = simulate(source, simulation, report=report)
@@ -185,17 +185,15 @@ def _refined(
     meshes = [source.mesh]
     plain = _without_coherent(simulation)
     result = simulate(source, plain, report=report)
-    difference = None
-    while True:
-        finer = source.with_mesh(_finer_mesh(source.mesh))
+    difference = math.inf
+    while difference > tolerance:
+        finer = _finer(source)
         if finer.n_qpoints > most_qpoints:
             break
         better = simulate(finer, plain, report=report)
         difference = _difference(better, result, simulation)
         source, result = finer, better
         meshes.append(source.mesh)
-        if difference <= tolerance:
-            break
     if simulation.options.coherent:
         result = simulate(source, simulation, report=report)
     return result, _judge(result, simulation, source, difference, tuple(meshes), tolerance)
@@ -312,9 +310,8 @@ def _incoherent_like(result: PowderResult, simulation: Simulation) -> PowderResu
     return dataclasses.replace(result, spectrum=spectrum)
 
 
-def _finer_mesh(mesh: tuple[int, int, int]) -> tuple[int, int, int]:
-    first, second, third = (max(n + 1, math.ceil(_REFINEMENT * n)) for n in mesh)
-    return first, second, third
+def _finer(source: InterpolatedModes) -> InterpolatedModes:
+    return source.with_mesh([max(n + 1, math.ceil(_REFINEMENT * n)) for n in source.mesh])
 
 
 def _coarser_mesh(mesh: tuple[int, int, int]) -> tuple[int, int, int]:

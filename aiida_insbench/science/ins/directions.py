@@ -172,16 +172,27 @@ class Quadrature:
         self._points = points
 
     def choose(
-        self, tensor: FloatArray, *, label: str, share: float
+        self, *tensors: FloatArray, label: str, share: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Directions and weights for atoms of displacement `tensor` with `share` of the area."""
+        """Directions and weights for atoms with `share` of the area.
+
+        They suffice for each of `tensors`: that of the modes, and that of the Debye–Waller factor
+        where it is another.
+        """
         if self._points is None:
-            points, error = enough_directions(
-                tensor, momentum_transfer=self._largest, tolerance=self._tolerance
-            )
+            found = [
+                enough_directions(
+                    tensor, momentum_transfer=self._largest, tolerance=self._tolerance
+                )
+                for tensor in tensors
+            ]
+            points, error = max(found)
         else:
             points = self._points
-            error = quadrature_error(tensor, momentum_transfer=self._largest, points=points)
+            error = max(
+                quadrature_error(tensor, momentum_transfer=self._largest, points=points)
+                for tensor in tensors
+            )
         self.points_by_label[label] = max(points, self.points_by_label.get(label, 0))
         self.error = max(error.height, self.error)
         self.area_error += share * error.area
