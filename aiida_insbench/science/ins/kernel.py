@@ -35,7 +35,7 @@ from aiida_insbench.science.ins.ring import Ring, ring_for
 _CHUNK = 2**22  # numbers held at once by the transform, 32 MiB
 _NEVER = 1e-13  # Poisson weight below which an order is left out
 _SHRUNK = 0.75  # of its directions, below which the interpolation is made anew
-_INTERPOLATION_ERROR = 1e-10  # of a Debye–Waller factor
+_INTERPOLATION_ERROR = 1e-9  # of a Debye–Waller factor
 
 
 def powder_orders(
@@ -126,6 +126,7 @@ def _add_directions(
     kernels = kernels[falling]
     largest = float(squared.max())
     highest = max(float(displacements[0]), 1e-300)
+    untilting = ring.untilting(first=grid.first, last=grid.last)
     power = kernels.copy()
     held = len(weights) + 1
     for order in range(1, result.shape[1] + 1):
@@ -139,12 +140,13 @@ def _add_directions(
             amplitudes = shares * weights[:active, None] * ratios ** (order - 1)
             scale = (order - 1) * np.log(np.maximum(squared * highest, 1e-300)) - gammaln(order)
             poisson = np.exp(scale[:, None, :] - squared[:, None, :] * nodes[None, :, None])
+            poisson *= untilting
         poisson *= squared[:, None, :] * (highest / order)
         amplitudes *= ratios
         if order > 1:
             power[:held] *= kernels[:held]
         summed = _real_product(amplitudes.T, power[:held])
-        lines = ring.read(
+        lines = ring.window(
             fft.irfft(summed, n=ring.length, axis=-1), first=grid.first, last=grid.last
         )
         result[:, order - 1] += np.einsum('bre,re->be', poisson, lines)

@@ -5,7 +5,7 @@ grow with the order; on a shorter one, sums wrap round. They are kept out by a t
 :math:`\tilde g_m = e^{-\alpha m} g_m` the convolutions are tilted alike,
 :math:`\tilde g^{*n}_m = e^{-\alpha m} g^{*n}_m`, and what wraps round a ring of length L is
 smaller by :math:`e^{-\alpha L}`. Rounding errors grow by :math:`e^{\alpha m}` at most, so that
-:math:`\alpha L = 24` and :math:`L \ge 1.7\,m` keep both below 1e-9 of the whole.
+:math:`\alpha L = 21` and :math:`L \ge 1.5\,m` keep both below 1e-9 of the whole.
 
 Energy gained by the neutron needs room below zero, for what wraps round from there is larger by
 :math:`e^{\alpha L}`. By detailed balance the weight of gaining E or more in any number of quanta is
@@ -24,8 +24,8 @@ from scipy import fft
 
 from aiida_insbench.science.ins.arrays import FloatArray, IntArray
 
-_SUPPRESSION = 24.0
-_ROOM = 1.7
+_SUPPRESSION = 21.0
+_ROOM = 1.5
 _NEGLIGIBLE = 1e-17  # of the whole: below the rounding error of the transform
 _THERMAL_REACH, _THERMAL_REACH_TILTED = 39.0, 60.0
 
@@ -59,13 +59,18 @@ class Ring:
 
     def read(self, ring: FloatArray, *, first: int, last: int) -> FloatArray:
         """Take bins `first` to `last` off a ring, shape (..., length), and undo the tilt."""
+        values = self.window(ring, first=first, last=last)
+        return np.asarray(values * self.untilting(first=first, last=last) if self.tilt else values)
+
+    def untilting(self, *, first: int, last: int) -> FloatArray:
+        """Factors that undo the tilt of bins `first` to `last`."""
+        return np.asarray(np.exp(self.tilt * np.arange(first, last + 1)))
+
+    def window(self, ring: FloatArray, *, first: int, last: int) -> FloatArray:
+        """Take bins `first` to `last` off a ring as they are, tilted."""
         if first >= 0 and last < self.length:
-            values = ring[..., first : last + 1]
-        else:
-            values = ring[..., np.arange(first, last + 1) % self.length]
-        if not self.tilt:
-            return np.asarray(values)
-        return np.asarray(values * np.exp(self.tilt * np.arange(first, last + 1)))
+            return ring[..., first : last + 1]
+        return np.asarray(ring[..., np.arange(first, last + 1) % self.length])
 
 
 def ring_for(
