@@ -146,3 +146,15 @@ def test_top_level_holds_nothing_else(repository):
         ['git', '-C', str(repository), 'ls-files'], capture_output=True, text=True, check=True
     )
     assert {line.partition('/')[0] for line in listing.stdout.splitlines()} <= ALLOWED
+
+
+def test_no_line_of_the_documentation_is_taken_for_a_comment(repository):
+    """MyST hides lines that begin with a per cent sign."""
+    hidden = [
+        f'{page.name}:{number}'
+        for page in sorted((repository / 'docs').rglob('*.md'))
+        if '_build' not in page.parts
+        for number, line in enumerate(page.read_text(encoding='utf-8').splitlines(), start=1)
+        if line.startswith('%')
+    ]
+    assert not hidden
