@@ -42,16 +42,24 @@ class InsbenchCalculation(CalcJob):
             help='What the stage reports, with the versions of the packages that made it.',
         )
         spec.exit_code(210, 'ERROR_BAD_INPUT', message='The stage refused its input: {message}')
-        spec.exit_code(310, 'ERROR_JOB_FAULT', message='The stage has a fault: {message}')
+        # what comes from outside or from a fault says nothing of the inputs: never a cache
+        spec.exit_code(
+            310,
+            'ERROR_JOB_FAULT',
+            message='The stage has a fault: {message}',
+            invalidates_cache=True,
+        )
         spec.exit_code(
             410,
             'ERROR_INTERRUPTED',
             message='The stage was asked to end before it had finished: {message}',
+            invalidates_cache=True,
         )
         spec.exit_code(
             411,
             'ERROR_NO_RESULT',
             message='The stage left neither a result nor an error: it was killed from outside.',
+            invalidates_cache=True,
         )
         spec.exit_code(412, 'ERROR_COMPUTATION_FAILED', message='The stage failed: {message}')
 

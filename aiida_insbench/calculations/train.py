@@ -88,7 +88,7 @@ class TrainCalculation(InsbenchCalculation):
         spec.output(
             'training_curve', valid_type=Dict, required=False, help='Errors epoch by epoch.'
         )
-        spec.exit_code(414, 'ERROR_OUT_OF_MEMORY', message='{message}')
+        spec.exit_code(414, 'ERROR_OUT_OF_MEMORY', message='{message}', invalidates_cache=True)
         spec.exit_code(415, 'ERROR_DIVERGED', message='{message}')
         spec.exit_code(416, 'ERROR_ZERO_LOSS', message='{message}')
 

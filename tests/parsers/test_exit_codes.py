@@ -76,6 +76,28 @@ def test_failures_of_every_stage(calculation, files, status, message):
     assert not outputs
 
 
+@pytest.mark.parametrize('calculation', STAGES)
+@pytest.mark.parametrize(
+    ('files', 'valid'),
+    [
+        (error(10), True),
+        (error(11), True),
+        (error(13), False),
+        (error(12), False),
+        ({}, False),
+    ],
+)
+def test_a_job_that_was_killed_is_never_taken_from_the_cache(calculation, files, valid):
+    """Else the base work chain would take the dead job again and again in place of a new run."""
+    _, process = parse(calculation, files)
+    code = next(
+        code
+        for code in calculation.spec().exit_codes.values()
+        if code.status == process.exit_status
+    )
+    assert code.invalidates_cache is not valid
+
+
 def test_message_with_braces_survives():
     """Messages hold dictionaries at times; they are no templates."""
     _, process = parse(EvaluateCalculation, error(10, "`settings` is {'a': {0}}"))
