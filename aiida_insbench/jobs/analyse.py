@@ -22,32 +22,28 @@ from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.science.attribution import explain_shifts
 from aiida_insbench.science.errors import (
     DatasetError,
-    InputError,
     JobFileError,
     StructureError,
     format_error,
 )
 from aiida_insbench.science.frames import check_frames, read_frames
 from aiida_insbench.science.gamma_modes import gamma_modes
-from aiida_insbench.science.ins.qpoint_mesh import mesh_of_spacing
 from aiida_insbench.science.modes import FloatArray, IntArray, ModeSet
 from aiida_insbench.science.molecules import Molecule, find_molecules
-from aiida_insbench.science.phonon_mesh import mesh_modes
 from aiida_insbench.science.phonons import (
     FROZEN_PHONON,
     force_constants_from_frozen_phonon,
     load_force_constants,
 )
 from aiida_insbench.science.pressure import pressure_from_label, pressure_label
+from aiida_insbench.science.quasi_harmonic import quasi_harmonic_pressure
 from aiida_insbench.science.shifts import ModeSeries, Tolerances, mode_series, mode_table
 from aiida_insbench.science.sites import site_order
 from aiida_insbench.science.structures import atoms_from_dict
-from aiida_insbench.science.thermal import thermal_functions, vibrational_pressure
 from aiida_insbench.science.verdict import judge
 
 REFERENCE_SYMPREC = 1e-3
 TEMPERATURE = 300.0  # K, of the vibrational pressure
-_Q_SPACING = 0.3  # Å⁻¹, with 2π: free energies are smooth
 #: Undisplaced atoms of frozen-phonon frames may be off their structure by this, Å.
 POSITION_TOLERANCE = 1e-4
 #: Cells whose axes differ by more than this strain are not taken for the same crystal.
@@ -108,7 +104,9 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
             name: {
                 **judge(one, reference),
                 'attribution': reasons[name],
-                'vibrational_pressure': _vibrational_pressure(phonons[name], temperature),
+                'vibrational_pressure': quasi_harmonic_pressure(
+                    phonons[name], temperature=temperature
+                ),
             }
             for name, one in series.items()
         },
@@ -198,38 +196,6 @@ def _temperature(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise JobFileError(f'`temperature` is {value!r}; give a number ≥ 0 in K.')
     return float(value)
-
-
-def _vibrational_pressure(phonons: Mapping[str, Phonopy], temperature: float) -> dict[str, Any]:
-    """What zero-point and thermal motion add to the static pressure, or why it is not known."""
-    labels = sorted(phonons, key=pressure_from_label)
-    temperatures = np.array(sorted({0.0, temperature}))
-    volumes, energies = [], []
-    for label in labels:
-        phonon = phonons[label]
-        axes = 2 * np.pi * np.linalg.inv(phonon.primitive.cell).T
-        mesh = mesh_modes(phonon=phonon, mesh=mesh_of_spacing(axes, _Q_SPACING))
-        if mesh.n_imaginary:
-            return {'reason': f'The crystal is unstable at {label}: it has no free energy.'}
-        functions = thermal_functions(
-            mesh.frequencies, mesh.weights.astype(float), temperatures=temperatures
-        )
-        volumes.append(float(phonon.primitive.volume))
-        energies.append(functions.free_energy)
-    try:
-        pressures = [
-            vibrational_pressure(np.array(volumes), np.array(energies)[:, index])
-            for index in range(len(temperatures))
-        ]
-    except InputError as exc:
-        return {'reason': str(exc)}
-    return {
-        'reason': None,
-        'temperatures': temperatures.tolist(),
-        'gpa': {
-            label: [float(one[index]) for one in pressures] for index, label in enumerate(labels)
-        },
-    }
 
 
 def _molecules(

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiida_insbench.jobs.ins_checks import check_job
+from aiida_insbench.jobs.program import write_arrays
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.science.errors import ComputationError, InterruptedJobError
 from aiida_insbench.science.pressure import pressure_from_label
@@ -85,7 +86,7 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
             reasons[label] = str(exc)
             progress.report(f'{label}: {exc}', step=step, total=len(labels))
             continue
-        sites = _write_arrays(folder / f'{label}.npz', job, result, drawn)
+        sites = _write_contributions(folder / f'{label}.npz', job, result, drawn)
         spectra[label] = {**_summary(result, convergence), 'sites': sites}
         progress.report(
             f'spectrum at {label}',
@@ -160,22 +161,16 @@ def _map(
 ) -> ScatteringMap | None:
     if job.get('map') is None:
         return None
-    import numpy as np
+    from aiida_insbench.science.ins.maps import map_rows, scattering_map
 
-    from aiida_insbench.science.ins.maps import scattering_map
-
-    low, high, step = job['map']
-    rows = low + step * np.arange(math.floor((high - low) / step + 1e-9) + 1)
+    rows = map_rows(*job['map'])
     return scattering_map(result.vibrations, simulation, momentum_transfer=rows)
 
 
-def _write_arrays(
+def _write_contributions(
     path: Path, job: Mapping[str, Any], result: PowderResult, drawn: ScatteringMap | None
 ) -> list[dict[str, Any]]:
-    """Write contributions and return what they belong to.
-
-    A kill never leaves half a file under the final name.
-    """
+    """Write contributions and return what they belong to."""
     import numpy as np
 
     spectrum = result.spectrum
@@ -196,10 +191,7 @@ def _write_arrays(
             'map_momentum_transfer': drawn.momentum_transfer,
             'map_energy_transfer': drawn.energy_transfer,
         }
-    partial = path.with_name(path.name + '.part')
-    with partial.open('wb') as handle:
-        np.savez_compressed(handle, allow_pickle=False, **arrays)
-    partial.replace(path)
+    write_arrays(path, arrays)
     return sites
 
 

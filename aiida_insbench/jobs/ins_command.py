@@ -29,7 +29,7 @@ from aiida_insbench.jobs.ins_output import (
     settings_of,
     spectrum_csv,
     write_map,
-    write_text,
+    write_or_print,
 )
 from aiida_insbench.science.errors import ComputationError, InputError
 
@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace) -> None:
         result, settings=settings, elements=options.elements, banks=options.banks,
         sites=options.sites,
     )  # fmt: skip
-    write_text(options.output, text)
+    write_or_print(options.output, text)
     if options.plot:
         title = (
             f'{options.force_constants.name}, {simulation.instrument.name}, '
@@ -196,15 +196,12 @@ def _compute(
 
 
 def _make_map(options: argparse.Namespace, simulation: Simulation, result: PowderResult) -> None:
-    import numpy as np
+    from aiida_insbench.science.ins.maps import map_rows, scattering_map
 
-    from aiida_insbench.science.ins.maps import scattering_map
-
-    low, high, step = options.map_range
     drawn = scattering_map(
         result.vibrations,
         simulation,
-        momentum_transfer=low + step * np.arange(int((high - low) / step + 1e-9) + 1),
+        momentum_transfer=map_rows(*options.map_range),
         report=progress_bar if sys.stderr.isatty() else None,
     )
     if options.map.suffix.lower() == '.npz':

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aiida_insbench.jobs.program import write_arrays, write_text
 from aiida_insbench.science.errors import InputError, format_error
 
 if TYPE_CHECKING:
@@ -82,12 +84,10 @@ def spectrum_csv(
     columns |= {f'order_{n}': line for n, line in enumerate(spectrum.by_order, start=1)}
     if spectrum.coherent_total is not None:
         columns['coherent'] = spectrum.coherent_total
-    for kind, wanted, parts in (
-        ('element', elements, spectrum.by_element),
-        ('bank', banks, spectrum.by_bank),
-        ('site', sites, spectrum.by_site),
-    ):
-        columns |= {f'{kind}_{name}': line for name, line in parts.items()} if wanted else {}
+    for kind, wanted in (('element', elements), ('bank', banks), ('site', sites)):
+        if wanted:
+            parts = getattr(spectrum, f'by_{kind}')
+            columns |= {f'{kind}_{name}': line for name, line in parts.items()}
     text = io.StringIO()
     for key, value in settings.items():
         text.write(f'# {key}: {value}\n')
@@ -98,27 +98,19 @@ def spectrum_csv(
     return text.getvalue()
 
 
-def write_text(path: Path | None, text: str) -> None:
+def write_or_print(path: Path | None, text: str) -> None:
     """Write whole or not at all; to standard output without a path."""
     if path is None:
         sys.stdout.write(text)
-        return
-    partial = path.with_name(path.name + '.part')
-    partial.write_text(text, encoding='utf-8')
-    partial.replace(path)
+    else:
+        write_text(path, text)
 
 
 def write_map(path: Path, drawn: ScatteringMap) -> None:
     """Write a map as NPZ: its fields by their names."""
-    import dataclasses
-
-    import numpy as np
-
-    partial = path.with_name(path.name + '.part')
-    with partial.open('wb') as handle:
-        fields = {field.name: getattr(drawn, field.name) for field in dataclasses.fields(drawn)}
-        np.savez_compressed(handle, allow_pickle=False, **fields)
-    partial.replace(path)
+    write_arrays(
+        path, {field.name: getattr(drawn, field.name) for field in dataclasses.fields(drawn)}
+    )
 
 
 def draw_spectrum(path: Path, result: PowderResult, *, title: str) -> None:

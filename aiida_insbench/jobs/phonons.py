@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from aiida_insbench.jobs.program import write_json
+from aiida_insbench.jobs.program import write_arrays, write_json
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.jobs.settings import read_settings, require
 from aiida_insbench.science.errors import (
@@ -224,7 +224,7 @@ def _record(relaxation: Any, phonon: Any, settings: dict[str, Any]) -> dict[str,
     gamma = gamma_modes(phonon=phonon)
     mesh = mesh_modes(phonon=phonon, mesh=settings['mesh'])
     thermal = thermal_functions(
-        mesh.frequencies, mesh.weights.astype(float), temperatures=np.array(THERMAL_TEMPERATURES)
+        mesh.frequencies, mesh.weights, temperatures=np.array(THERMAL_TEMPERATURES)
     )
     return {
         'pressure': relaxation.pressure,
@@ -269,12 +269,11 @@ def _record(relaxation: Any, phonon: Any, settings: dict[str, Any]) -> dict[str,
 def _write_arrays(path: Path, phonon: Any) -> None:
     from aiida_insbench.science.supercells import compact_force_constants
 
-    partial = path.with_name(path.name + '.part')
-    with partial.open('wb') as handle:
-        np.savez_compressed(
-            handle,
-            force_constants=compact_force_constants(phonon),
-            supercell_matrix=np.asarray(phonon.supercell_matrix, dtype=np.int64),
-            primitive_matrix=np.asarray(phonon.primitive_matrix, dtype=float),
-        )
-    partial.replace(path)
+    write_arrays(
+        path,
+        {
+            'force_constants': compact_force_constants(phonon),
+            'supercell_matrix': np.asarray(phonon.supercell_matrix, dtype=np.int64),
+            'primitive_matrix': np.asarray(phonon.primitive_matrix, dtype=float),
+        },
+    )

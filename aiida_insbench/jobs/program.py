@@ -18,7 +18,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -118,8 +118,23 @@ def read_job(path: Path, stage: str) -> dict[str, Any]:
 
 def write_json(path: Path, data: object) -> None:
     """Write JSON so that a kill never leaves half a file under the final name."""
+    write_text(path, json.dumps(data, indent=1, allow_nan=False))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text so that a kill never leaves half a file under the final name."""
     partial = path.with_name(path.name + '.part')
-    partial.write_text(json.dumps(data, indent=1, allow_nan=False), encoding='utf-8')
+    partial.write_text(text, encoding='utf-8')
+    partial.replace(path)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays as NPZ so that a kill never leaves half a file under the final name."""
+    import numpy as np
+
+    partial = path.with_name(path.name + '.part')
+    with partial.open('wb') as handle:
+        np.savez_compressed(handle, allow_pickle=False, **arrays)
     partial.replace(path)
 
 

@@ -24,6 +24,7 @@ from aiida_insbench.science.finite_displacements import (
     supercell_forces,
 )
 from aiida_insbench.science.frames import FORCES_KEY, is_labelled
+from aiida_insbench.science.safe_yaml import load_yaml
 from aiida_insbench.science.supercells import build_phonopy
 
 __all__ = [
@@ -214,9 +215,8 @@ def load_force_constants(path: Path, *, symprec: float | None = None) -> Phonopy
     InputError
         If the file cannot be read or holds no force constants.
     """
-    loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
     try:
-        content = yaml.load(path.read_text(encoding='utf-8'), Loader=loader)  # noqa: S506 - safe
+        content = load_yaml(path.read_text(encoding='utf-8'))
         data = load_phonopy_yaml(content)
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as exc:
         raise InputError(f'{path.name} cannot be read as phonopy YAML: {exc!r}') from exc

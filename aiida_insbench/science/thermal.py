@@ -61,7 +61,7 @@ class ThermalFunctions:
 
 def thermal_functions(
     frequencies: FloatArray,
-    weights: FloatArray,
+    weights: FloatArray | NDArray[np.int64],
     *,
     temperatures: FloatArray,
     minimum_frequency: float = MINIMUM_FREQUENCY,

@@ -185,7 +185,7 @@ def test_vibrational_pressure_of_known_gruneisen_parameters(tmp_path):
     phonon = phonons['p_1000']
     mesh = mesh_modes(phonon=phonon, mesh=(5, 5, 8))
     functions = thermal_functions(
-        mesh.frequencies, mesh.weights.astype(float), temperatures=np.array([0.0, 300.0])
+        mesh.frequencies, mesh.weights, temperatures=np.array([0.0, 300.0])
     )
     energy = functions.free_energy + functions.temperatures * functions.entropy
     expected = gruneisen * energy / phonon.primitive.volume / units.GPa

@@ -21,7 +21,7 @@ from aiida_insbench.science.ins.debye_waller import (
     mean_square_displacement,
     occupation,
 )
-from aiida_insbench.science.ins.mode_files import modes_from_phonopy
+from aiida_insbench.science.ins.mode_files import read_modes
 from aiida_insbench.science.ins.modes import PhononModes
 from aiida_insbench.science.ins.qpoint_mesh import shifted_mesh
 
@@ -80,7 +80,7 @@ def test_crystal_agrees_with_euphonic(tmp_path, temperature):
     path = save_crystal(
         spring_crystal(MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS), tmp_path / 'crystal.yaml'
     )
-    modes = modes_from_phonopy(path, mesh=(3, 3, 4), shift=(0.5, 0.5, 0.5))
+    modes = read_modes(path, mesh=(3, 3, 4), shift=(0.5, 0.5, 0.5))
     qpoints, weights = shifted_mesh((3, 3, 4), shift=(0.5, 0.5, 0.5))
     reference = (
         ForceConstants.from_phonopy(path=str(tmp_path), summary_name=path.name)
@@ -96,7 +96,7 @@ def test_equivalent_atoms_move_alike_on_a_symmetric_mesh(tmp_path):
     path = save_crystal(
         spring_crystal(MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS), tmp_path / 'crystal.yaml'
     )
-    modes = modes_from_phonopy(path, mesh=(4, 4, 5))
+    modes = read_modes(path, mesh=(4, 4, 5))
     assert modes.symmetric
     tensors = displacement_tensors(modes, temperature=50.0)
     spectra = np.linalg.eigvalsh(tensors)

@@ -30,7 +30,7 @@ from aiida_insbench.science.ins.directions import (
 )
 from aiida_insbench.science.ins.energies import EnergyGrid
 from aiida_insbench.science.ins.kernel import damping_nodes, powder_orders
-from aiida_insbench.science.ins.mode_files import modes_from_phonopy
+from aiida_insbench.science.ins.mode_files import read_modes
 from aiida_insbench.science.ins.orders import missing_weight, needed_orders
 from aiida_insbench.science.ins.resolution import broaden
 from aiida_insbench.science.ins.sum_rules import sum_rules
@@ -43,7 +43,7 @@ KELVIN = 0.6950348  # cm⁻¹
 def crystal(tmp_path_factory):
     path = tmp_path_factory.mktemp('crystal') / 'c.yaml'
     save_crystal(spring_crystal(MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS), path)
-    return modes_from_phonopy(path, mesh=(4, 4, 5))
+    return read_modes(path, mesh=(4, 4, 5))
 
 
 def orders_of(modes, *, momentum, grid, orders, atom=0, temperature=0.0, points=50, rule=None):

@@ -9,7 +9,6 @@ from ins_crystals import MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS, save_crys
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.census import take_census
 from aiida_insbench.science.ins.mode_files import (
-    modes_from_phonopy,
     open_modes,
     read_modes,
 )
@@ -30,7 +29,7 @@ def crystal_file(phonon, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def expected(crystal_file):
-    return modes_from_phonopy(crystal_file, mesh=MESH)
+    return read_modes(crystal_file, mesh=MESH)
 
 
 def assert_same(found, expected):

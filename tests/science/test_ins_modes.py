@@ -18,7 +18,7 @@ from ins_crystals import (
 
 from aiida_insbench.science.errors import ConvergenceError, ImaginaryModeError, InputError
 from aiida_insbench.science.ins.census import check_census, take_census
-from aiida_insbench.science.ins.mode_files import modes_from_phonopy
+from aiida_insbench.science.ins.mode_files import read_modes
 from aiida_insbench.science.ins.modes import PhononModes
 from aiida_insbench.science.ins.qpoint_mesh import shifted_mesh, symmetric_shift
 
@@ -71,7 +71,7 @@ def test_shift_follows_the_symmetry(cell, mesh, expected):
 
 def test_frequencies_agree_with_phonopy(tmp_path):
     phonon = spring_crystal(MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS)
-    modes = modes_from_phonopy(save_crystal(phonon, tmp_path / 'c.yaml'), mesh=(2, 3, 2))
+    modes = read_modes(save_crystal(phonon, tmp_path / 'c.yaml'), mesh=(2, 3, 2))
     qpoints, weights = shifted_mesh((2, 3, 2), shift=HALF)
     phonon.run_qpoints(qpoints)
     expected = phonon.qpoints.frequencies * 33.356410
@@ -84,7 +84,7 @@ def test_frequencies_agree_with_phonopy(tmp_path):
 def test_one_of_each_pair_is_enough(tmp_path):
     """The half mesh gives the same displacement-weighted sums as the full one."""
     phonon = spring_crystal(MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS)
-    modes = modes_from_phonopy(save_crystal(phonon, tmp_path / 'c.yaml'), mesh=(2, 2, 3))
+    modes = read_modes(save_crystal(phonon, tmp_path / 'c.yaml'), mesh=(2, 2, 3))
     grid = [(np.arange(n) + 0.5) / n for n in (2, 2, 3)]
     full = np.stack(np.meshgrid(*grid, indexing='ij'), -1).reshape(-1, 3)
     phonon.run_qpoints(full, with_eigenvectors=True)
@@ -106,13 +106,13 @@ def test_file_without_force_constants_is_refused(tmp_path):
     phonon = spring_crystal(MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS)
     phonon.save(filename=str(tmp_path / 'c.yaml'), settings={'force_constants': False})
     with pytest.raises(InputError, match=r'c\.yaml holds neither'):
-        modes_from_phonopy(tmp_path / 'c.yaml', mesh=(2, 2, 2))
+        read_modes(tmp_path / 'c.yaml', mesh=(2, 2, 2))
 
 
 def test_text_that_is_no_phonopy_file_is_refused(tmp_path):
     (tmp_path / 'c.yaml').write_text('a: [1, 2\n')
     with pytest.raises(InputError, match=r'c\.yaml cannot be read'):
-        modes_from_phonopy(tmp_path / 'c.yaml', mesh=(2, 2, 2))
+        read_modes(tmp_path / 'c.yaml', mesh=(2, 2, 2))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_missing_modes_are_refused():
 def test_sodium_chloride_with_born_charges():
     """Euphonic's NaCl, force constants and Born charges in files of their own: TO below LO."""
     folder = SHARED / 'reference_calc' / 'euphonic' / 'phonopy_files' / 'NaCl_default'
-    modes = modes_from_phonopy(folder / 'phonopy.yaml', mesh=(3, 3, 3))
+    modes = read_modes(folder / 'phonopy.yaml', mesh=(3, 3, 3))
     census = take_census(modes)
     check_census(census)
     assert census.n_imaginary == 0

@@ -29,7 +29,7 @@ from aiida_insbench.science.ins.cross_sections import cross_sections
 from aiida_insbench.science.ins.debye_waller import displacement_tensors
 from aiida_insbench.science.ins.energies import energy_grid
 from aiida_insbench.science.ins.instruments import get_instrument
-from aiida_insbench.science.ins.mode_files import modes_from_phonopy, read_modes
+from aiida_insbench.science.ins.mode_files import read_modes
 from aiida_insbench.science.ins.modes import PhononModes
 from aiida_insbench.science.ins.options import PowderOptions
 from aiida_insbench.science.ins.powder import powder_spectrum
@@ -43,7 +43,7 @@ QUICK = PowderOptions(directions=26)
 def crystal(tmp_path_factory):
     path = tmp_path_factory.mktemp('crystal') / 'c.yaml'
     save_crystal(spring_crystal(MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS), path)
-    return modes_from_phonopy(path, mesh=(4, 4, 5))
+    return read_modes(path, mesh=(4, 4, 5))
 
 
 def spectrum_of(modes, *, options=QUICK, **changes):

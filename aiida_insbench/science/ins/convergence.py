@@ -32,12 +32,12 @@ import numpy as np
 
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.arrays import FloatArray
-from aiida_insbench.science.ins.energies import EnergyGrid
 from aiida_insbench.science.ins.interpolation import InterpolatedModes
+from aiida_insbench.science.ins.isotopes import scatterer
 from aiida_insbench.science.ins.modes import ModeSource
 from aiida_insbench.science.ins.powder import PowderResult, simulate, simulate_vibrations
-from aiida_insbench.science.ins.resolution import broaden
 from aiida_insbench.science.ins.simulation import Simulation
+from aiida_insbench.science.ins.spectrum import PowderSpectrum
 
 _PLAIN_RESOLUTION = 5.0  # cm⁻¹
 _REFINEMENT = 1.5
@@ -163,7 +163,7 @@ def converged_spectrum(
     if coarse.mesh == source.mesh:
         return result, _judge(result, simulation, source, None, (source.mesh,), tolerance)
     rough = simulate(coarse, _without_coherent(simulation), report=report)
-    difference = _difference(result, rough, simulation)
+    difference = _difference(result, rough)
     meshes = (coarse.mesh, source.mesh)
     return result, _judge(result, simulation, source, difference, meshes, tolerance)
 
@@ -191,11 +191,11 @@ def _refined(
         if finer.n_qpoints > most_qpoints:
             break
         better = simulate(finer, plain, report=report)
-        difference = _difference(better, result, simulation)
+        difference = _difference(better, result)
         source, result = finer, better
         meshes.append(source.mesh)
     if simulation.options.coherent:
-        result = simulate(source, simulation, report=report)
+        result = simulate_vibrations(result.vibrations, simulation, source=source, report=report)
     return result, _judge(result, simulation, source, difference, tuple(meshes), tolerance)
 
 
@@ -210,9 +210,9 @@ def _judge(
     rules = result.sum_rules
     coherent = None
     if result.coherent_error is not None:
-        whole = _with_resolution(_banks_mean(result), result, simulation)
-        error = _with_resolution(result.coherent_error, result, simulation)
-        coherent = area_difference(whole + error, whole)
+        judged = _judged(result.spectrum)
+        whole = judged.total
+        coherent = area_difference(whole + judged.seen(result.coherent_error), whole)
     return Convergence(
         q_mesh=mesh_difference,
         bins=_bins_error(result, simulation, source),
@@ -243,39 +243,23 @@ def _without_coherent(simulation: Simulation) -> Simulation:
     return dataclasses.replace(simulation, options=options)
 
 
-def _difference(result: PowderResult, other: PowderResult, simulation: Simulation) -> float:
+def _difference(result: PowderResult, other: PowderResult) -> float:
     """Between two meshes; the coherent part does not depend on them."""
-    here, there = (_judged(one, simulation) for one in (result, other))
+    here, there = (_incoherent_total(one.spectrum) for one in (result, other))
     return area_difference(there, here)
 
 
-def _judged(result: PowderResult, simulation: Simulation) -> FloatArray:
-    """Incoherent total with resolution, on the bins asked for."""
-    return _with_resolution(_banks_mean(result, coherent=False), result, simulation)
+def _judged(spectrum: PowderSpectrum) -> PowderSpectrum:
+    """The spectrum with a resolution, where it has none."""
+    if spectrum.sigma is not None:
+        return spectrum
+    plain = np.full(len(spectrum.wide.energies), _PLAIN_RESOLUTION)
+    return dataclasses.replace(spectrum, sigma=plain)
 
 
-def _with_resolution(
-    values: FloatArray, result: PowderResult, simulation: Simulation
-) -> FloatArray:
-    """Values on the wide grid with resolution, on the bins asked for."""
-    spectrum = result.spectrum
-    sigma = _sigma(simulation, spectrum.wide)
-    broad = broaden(values, sigma=sigma, bin_width=spectrum.wide.bin_width)
-    start = spectrum.grid.first - spectrum.wide.first
-    return np.asarray(broad[start : start + len(spectrum.grid.energies)])
-
-
-def _banks_mean(result: PowderResult, *, coherent: bool = True) -> FloatArray:
-    spectrum = result.spectrum
-    values = spectrum.raw.mean(axis=0).sum(axis=(0, 1))
-    if coherent and spectrum.coherent is not None:
-        values = values + spectrum.coherent.mean(axis=0)
-    return np.asarray(values)
-
-
-def _sigma(simulation: Simulation, grid: EnergyGrid) -> FloatArray:
-    sigma = simulation.sigma(grid)
-    return np.full(len(grid.energies), _PLAIN_RESOLUTION) if sigma is None else sigma
+def _incoherent_total(spectrum: PowderSpectrum) -> FloatArray:
+    """Total without what was computed as coherent."""
+    return _judged(dataclasses.replace(spectrum, coherent=None)).total
 
 
 def _bins_error(result: PowderResult, simulation: Simulation, source: ModeSource) -> float:
@@ -291,23 +275,21 @@ def _bins_error(result: PowderResult, simulation: Simulation, source: ModeSource
         coarse = simulate_vibrations(result.vibrations.coarser(), wide, source=source)
     except InputError:
         return math.nan  # a range of one or two bins
-    fine_bins = np.arange(result.spectrum.grid.first, result.spectrum.grid.last + 1)
-    fine = _judged(_incoherent_like(result, simulation), simulation)[fine_bins % 2 == 0]
-    return area_difference(_judged(coarse, wide), fine) / 3
+    grid = result.spectrum.grid
+    fine = _incoherent_total(_incoherent_like(result.spectrum))
+    every_second = np.arange(grid.first, grid.last + 1) % 2 == 0
+    return area_difference(_incoherent_total(coarse.spectrum), fine[every_second]) / 3
 
 
-def _incoherent_like(result: PowderResult, simulation: Simulation) -> PowderResult:
-    """The result with order 1 as the incoherent approximation has it."""
-    if not simulation.options.coherent:
-        return result
-    from aiida_insbench.science.ins.isotopes import scatterer
-
-    raw = result.spectrum.raw.copy()
-    for index, site in enumerate(result.spectrum.sites):
+def _incoherent_like(spectrum: PowderSpectrum) -> PowderSpectrum:
+    """The spectrum with order 1 as the incoherent approximation has it."""
+    if spectrum.coherent is None:
+        return spectrum
+    raw = spectrum.raw.copy()
+    for index, site in enumerate(spectrum.sites):
         seen = scatterer(site.label)
         raw[:, index, 0] *= seen.total / max(seen.incoherent, 1e-300)
-    spectrum = dataclasses.replace(result.spectrum, raw=raw, coherent=None)
-    return dataclasses.replace(result, spectrum=spectrum)
+    return dataclasses.replace(spectrum, raw=raw)
 
 
 def _finer(source: InterpolatedModes) -> InterpolatedModes:

@@ -144,16 +144,6 @@ class InterpolatedModes:
         return phonon_modes(modes, symmetric=self.symmetric, equivalent=self.equivalent)
 
 
-def modes_from_force_constants(
-    force_constants: Any, *, mesh: Sequence[int], shift: Sequence[float] | None = None
-) -> PhononModes:
-    """Interpolate modes on a mesh, all in memory; see `InterpolatedModes`."""
-    if shift is None:
-        return InterpolatedModes(force_constants, check_mesh(mesh)).collect()
-    first, second, third = (float(value) for value in shift)
-    return InterpolatedModes(force_constants, check_mesh(mesh), (first, second, third)).collect()
-
-
 def with_isotopes(
     force_constants: Any, isotopes: Mapping[str, str | Mapping[str, float]] | None
 ) -> Any:

@@ -9,6 +9,7 @@ Energies in cm⁻¹, Q in Å⁻¹, intensities in barn per cm⁻¹ and primitive
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -49,6 +50,11 @@ class ScatteringMap:
     accessible: NDArray[np.bool_]
 
 
+def map_rows(low: float, high: float, step: float) -> FloatArray:
+    """Momentum transfers in Å⁻¹ from the lowest to the highest, that included if steps fit."""
+    return np.asarray(low + step * np.arange(math.floor((high - low) / step + 1e-9) + 1))
+
+
 def scattering_map(
     vibrations: Vibrations,
     simulation: Simulation,
@@ -86,7 +92,7 @@ def scattering_map(
         raise InputError('Momentum transfers of a map must be > 0 Å⁻¹ and rise.')
     if simulation.options.quirks:
         raise InputError('A map is computed without the quirks of Abins.')
-    grid, wide = simulation.grid(), simulation.wide()
+    grid, wide = simulation.grid, simulation.wide
     reached = accessible(
         simulation.instrument, energy_transfer=grid.energies, momentum_transfer=rows
     )

@@ -15,6 +15,7 @@ Reading is Euphonic's and phonopy's.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
 import tempfile
@@ -29,12 +30,12 @@ import yaml
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.ins.interpolation import (
     InterpolatedModes,
-    modes_from_force_constants,
     refuse_isotopes,
     with_isotopes,
 )
 from aiida_insbench.science.ins.modes import PhononModes, phonon_modes
 from aiida_insbench.science.ins.qpoint_mesh import check_mesh, mesh_of_spacing
+from aiida_insbench.science.safe_yaml import load_yaml
 
 _YAML = ('.yaml', '.yml')
 _CASTEP = ('.castep_bin', '.check')
@@ -85,9 +86,10 @@ def read_modes(
     source = open_modes(path, mesh=mesh, spacing=spacing)
     if isinstance(source, PhononModes):
         return source
-    if shift is None:
-        return source.collect()
-    return modes_from_force_constants(source.force_constants, mesh=source.mesh, shift=shift)
+    if shift is not None:
+        first, second, third = (float(value) for value in shift)
+        source = dataclasses.replace(source, shift=(first, second, third))
+    return source.collect()
 
 
 def open_modes(
@@ -131,13 +133,6 @@ def open_modes(
             raise InputError(f'{path.name} holds force constants: give a `mesh` of q-points.')
         mesh = mesh_of_spacing(found.crystal.reciprocal_cell().to('1/angstrom').magnitude, spacing)
     return InterpolatedModes(with_isotopes(found, isotopes), check_mesh(mesh), None, sum_rule)
-
-
-def modes_from_phonopy(
-    path: Path, *, mesh: Sequence[int], shift: Sequence[float] | None = None
-) -> PhononModes:
-    """Interpolate modes from a phonopy YAML file that holds force constants; see `read_modes`."""
-    return read_modes(path, mesh=mesh, shift=shift)
 
 
 def _read(path: Path) -> Any:
@@ -203,9 +198,7 @@ def _read_json(path: Path) -> Any:
 def _read_phonopy(path: Path) -> Any:
     from euphonic import ForceConstants
 
-    # the quick loader of PyYAML, where it was built, is as safe as the slow one
-    loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
-    content = yaml.load(path.read_text(encoding='utf-8'), Loader=loader)  # noqa: S506
+    content = load_yaml(path.read_text(encoding='utf-8'))
     if not isinstance(content, dict) or 'phonopy' not in content:
         raise InputError(f'{path.name} is no YAML file of phonopy.')
     if 'force_constants' in content:

@@ -149,7 +149,7 @@ def simulate_vibrations(
     report: Report | None = None,
 ) -> PowderResult:
     """Spectrum of modes that have been gathered on bins as wide as the simulation's."""
-    wide = simulation.wide()
+    wide = simulation.wide
     transfers = simulation.momentum_transfer(wide)
     contributions = compute_contributions(
         vibrations,
@@ -165,7 +165,7 @@ def simulate_vibrations(
         halves = _coherent(source, vibrations, simulation, transfers, report)
         _leave_incoherent(contributions)
     spectrum = PowderSpectrum(
-        grid=simulation.grid(),
+        grid=simulation.grid,
         wide=wide,
         path=transfers,
         raw=contributions.values,
@@ -210,7 +210,7 @@ def _coherent(
         source,
         tensors=damping_tensors(vibrations.tensors, vibrations.symbols, options.displacements),
         temperature=simulation.temperature,
-        grid=simulation.wide(),
+        grid=simulation.wide,
         momentum_transfer=transfers,
         highest_frequency=bins * simulation.bin_width,
         minimum_frequency=options.minimum_frequency,

@@ -5,6 +5,7 @@ Energies in cm⁻¹, Q in Å⁻¹, temperatures in K.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -54,15 +55,17 @@ class Simulation:
 
     def __post_init__(self) -> None:
         check_options(self.options)
-        self.wide()
+        _ = self.wide
 
+    @functools.cached_property
     def grid(self) -> EnergyGrid:
         """Bins asked for."""
         return energy_grid(self.energy_range, self.bin_width)
 
+    @functools.cached_property
     def wide(self) -> EnergyGrid:
         """The grid and a margin for the resolution, within the instrument's reach."""
-        grid = self.grid()
+        grid = self.grid
         lowest, highest = self._reach(grid)
         sigma = self.sigma(grid)
         if sigma is None:
@@ -81,7 +84,7 @@ class Simulation:
 
     def largest_momentum_transfer(self) -> float:
         """Of all banks, in the range asked for, in Å⁻¹."""
-        return float(self.momentum_transfer(self.grid()).max())
+        return float(self.momentum_transfer(self.grid).max())
 
     def _reach(self, grid: EnergyGrid) -> tuple[int, int]:
         """First and last bin in the instrument's reach; refuses a grid beyond."""
