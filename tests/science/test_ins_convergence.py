@@ -139,6 +139,27 @@ def test_without_resolution_it_is_judged_with_one(path):
     assert 0 < convergence.bins < 20
 
 
+def test_error_of_a_mesh_does_not_know_the_coherent_part(path):
+    """It is that of the incoherent approximation, on a mesh that is given and on one refined."""
+    coherent = PowderOptions(
+        coherent=True, coherent_points=20, coherent_spacing=0.5, tolerance=1e-3
+    )
+    for refine in (False, True):
+        plain, other = (
+            converged_spectrum(
+                open_modes(path, mesh=(3, 3, 4)),
+                dataclasses.replace(SIMULATION, options=options),
+                tolerance=20.0,
+                refine=refine,
+            )
+            for options in (SIMULATION.options, coherent)
+        )
+        assert other[1].q_mesh == pytest.approx(plain[1].q_mesh)
+        assert other[1].bins == pytest.approx(plain[1].bins)
+        assert other[0].spectrum.coherent is not None
+        assert plain[0].spectrum.coherent is None
+
+
 def test_the_coherent_part_has_a_statistical_error(path):
     options = PowderOptions(coherent=True, coherent_points=40, coherent_spacing=0.5, max_order=2)
     simulation = dataclasses.replace(SIMULATION, options=options)

@@ -33,7 +33,6 @@ import numpy as np
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.arrays import FloatArray
 from aiida_insbench.science.ins.interpolation import InterpolatedModes
-from aiida_insbench.science.ins.isotopes import scatterer
 from aiida_insbench.science.ins.modes import ModeSource
 from aiida_insbench.science.ins.powder import PowderResult, simulate, simulate_vibrations
 from aiida_insbench.science.ins.simulation import Simulation
@@ -153,19 +152,31 @@ def converged_spectrum(
         raise InputError('A mesh is refined to a tolerance: give one.')
     # errors of parts are small change beside the tolerance
     simulation = _tightened(simulation, tolerance)
+    # mesh and bins are judged without the coherent part, which knows neither
+    plain = _without_coherent(simulation)
+    meshes: tuple[tuple[int, int, int], ...] = ()
+    difference = None
     if not isinstance(source, InterpolatedModes):
-        result = simulate(source, simulation, report=report)
-        return result, _judge(result, simulation, source, None, (), tolerance)
-    if refine and tolerance is not None and _finer(source).n_qpoints <= most_qpoints:
-        return _refined(source, simulation, tolerance, most_qpoints, report)
-    coarse = source.with_mesh(_coarser_mesh(source.mesh))
-    result = simulate(source, simulation, report=report)
-    if coarse.mesh == source.mesh:
-        return result, _judge(result, simulation, source, None, (source.mesh,), tolerance)
-    rough = simulate(coarse, _without_coherent(simulation), report=report)
-    difference = _difference(result, rough)
-    meshes = (coarse.mesh, source.mesh)
-    return result, _judge(result, simulation, source, difference, meshes, tolerance)
+        result = simulate(source, plain, report=report)
+    elif refine and tolerance is not None and _finer(source).n_qpoints <= most_qpoints:
+        source, result, difference, meshes = _refined(
+            source, plain, tolerance, most_qpoints, report
+        )
+    else:
+        result, difference, meshes = _beside_a_coarser(source, plain, report)
+    bins = _bins_error(result, plain, source)
+    if simulation.options.coherent:
+        result = simulate_vibrations(result.vibrations, simulation, source=source, report=report)
+    rules = result.sum_rules
+    return result, Convergence(
+        q_mesh=difference,
+        bins=bins,
+        directions=100 * float(result.direction_area_error),
+        orders=100 * rules.missing_weight / max(1 - rules.elastic_weight, 1e-300),
+        coherent=_coherent_error(result),
+        meshes=meshes,
+        tolerance=tolerance,
+    )
 
 
 def area_difference(values: FloatArray, reference: FloatArray) -> float:
@@ -180,48 +191,42 @@ def _refined(
     tolerance: float,
     most_qpoints: int,
     report: Callable[[str, int, int], None] | None,
-) -> tuple[PowderResult, Convergence]:
+) -> tuple[InterpolatedModes, PowderResult, float, tuple[tuple[int, int, int], ...]]:
     """Refine the mesh until two in a row agree."""
     meshes = [source.mesh]
-    plain = _without_coherent(simulation)
-    result = simulate(source, plain, report=report)
+    result = simulate(source, simulation, report=report)
     difference = math.inf
     while difference > tolerance:
         finer = _finer(source)
         if finer.n_qpoints > most_qpoints:
             break
-        better = simulate(finer, plain, report=report)
+        better = simulate(finer, simulation, report=report)
         difference = _difference(better, result)
         source, result = finer, better
         meshes.append(source.mesh)
-    if simulation.options.coherent:
-        result = simulate_vibrations(result.vibrations, simulation, source=source, report=report)
-    return result, _judge(result, simulation, source, difference, tuple(meshes), tolerance)
+    return source, result, difference, tuple(meshes)
 
 
-def _judge(
-    result: PowderResult,
+def _beside_a_coarser(
+    source: InterpolatedModes,
     simulation: Simulation,
-    source: ModeSource,
-    mesh_difference: float | None,
-    meshes: tuple[tuple[int, int, int], ...],
-    tolerance: float | None,
-) -> Convergence:
-    rules = result.sum_rules
-    coherent = None
-    if result.coherent_error is not None:
-        judged = _judged(result.spectrum)
-        whole = judged.total
-        coherent = area_difference(whole + judged.seen(result.coherent_error), whole)
-    return Convergence(
-        q_mesh=mesh_difference,
-        bins=_bins_error(result, simulation, source),
-        directions=100 * float(result.direction_area_error),
-        orders=100 * rules.missing_weight / max(1 - rules.elastic_weight, 1e-300),
-        coherent=coherent,
-        meshes=meshes,
-        tolerance=tolerance,
-    )
+    report: Callable[[str, int, int], None] | None,
+) -> tuple[PowderResult, float | None, tuple[tuple[int, int, int], ...]]:
+    """The mesh as it is, and what a coarser one would change; None where there is none."""
+    result = simulate(source, simulation, report=report)
+    coarse = source.with_mesh(_coarser_mesh(source.mesh))
+    if coarse.mesh == source.mesh:
+        return result, None, (source.mesh,)
+    difference = _difference(result, simulate(coarse, simulation, report=report))
+    return result, difference, (coarse.mesh, source.mesh)
+
+
+def _coherent_error(result: PowderResult) -> float | None:
+    if result.coherent_error is None:
+        return None
+    judged = _judged(result.spectrum)
+    whole = judged.total
+    return area_difference(whole + judged.seen(result.coherent_error), whole)
 
 
 def _tightened(simulation: Simulation, tolerance: float | None) -> Simulation:
@@ -244,8 +249,8 @@ def _without_coherent(simulation: Simulation) -> Simulation:
 
 
 def _difference(result: PowderResult, other: PowderResult) -> float:
-    """Between two meshes; the coherent part does not depend on them."""
-    here, there = (_incoherent_total(one.spectrum) for one in (result, other))
+    """Between two meshes."""
+    here, there = (_judged(one.spectrum).total for one in (result, other))
     return area_difference(there, here)
 
 
@@ -257,39 +262,21 @@ def _judged(spectrum: PowderSpectrum) -> PowderSpectrum:
     return dataclasses.replace(spectrum, sigma=plain)
 
 
-def _incoherent_total(spectrum: PowderSpectrum) -> FloatArray:
-    """Total without what was computed as coherent."""
-    return _judged(dataclasses.replace(spectrum, coherent=None)).total
-
-
 def _bins_error(result: PowderResult, simulation: Simulation, source: ModeSource) -> float:
     """A third of the difference to bins twice as wide, on every second bin."""
     wide = dataclasses.replace(
         simulation,
         bin_width=2 * simulation.bin_width,
-        options=dataclasses.replace(
-            simulation.options, coherent=False, max_order=result.spectrum.n_orders
-        ),
+        options=dataclasses.replace(simulation.options, max_order=result.spectrum.n_orders),
     )
     try:
         coarse = simulate_vibrations(result.vibrations.coarser(), wide, source=source)
     except InputError:
         return math.nan  # a range of one or two bins
     grid = result.spectrum.grid
-    fine = _incoherent_total(_incoherent_like(result.spectrum))
     every_second = np.arange(grid.first, grid.last + 1) % 2 == 0
-    return area_difference(_incoherent_total(coarse.spectrum), fine[every_second]) / 3
-
-
-def _incoherent_like(spectrum: PowderSpectrum) -> PowderSpectrum:
-    """The spectrum with order 1 as the incoherent approximation has it."""
-    if spectrum.coherent is None:
-        return spectrum
-    raw = spectrum.raw.copy()
-    for index, site in enumerate(spectrum.sites):
-        seen = scatterer(site.label)
-        raw[:, index, 0] *= seen.total / max(seen.incoherent, 1e-300)
-    return dataclasses.replace(spectrum, raw=raw)
+    fine = _judged(result.spectrum).total[every_second]
+    return area_difference(_judged(coarse.spectrum).total, fine) / 3
 
 
 def _finer(source: InterpolatedModes) -> InterpolatedModes:

@@ -128,8 +128,7 @@ def simulate(
 ) -> PowderResult:
     """Gather the modes, then see `simulate_vibrations`."""
     options = simulation.options
-    if options.coherent and not isinstance(source, InterpolatedModes):
-        raise InputError('`coherent` needs force constants; here are modes as they stand.')
+    _refuse_coherent(source, options)
     vibrations = gather_vibrations(
         source,
         temperature=simulation.temperature,
@@ -149,6 +148,7 @@ def simulate_vibrations(
     report: Report | None = None,
 ) -> PowderResult:
     """Spectrum of modes that have been gathered on bins as wide as the simulation's."""
+    _refuse_coherent(source, simulation.options)
     wide = simulation.wide
     transfers = simulation.momentum_transfer(wide)
     contributions = compute_contributions(
@@ -186,6 +186,11 @@ def simulate_vibrations(
         None if halves is None else (halves[0] - halves[1]).mean(axis=0) / 2,
         _warnings(vibrations, spectrum, simulation.options),
     )
+
+
+def _refuse_coherent(source: ModeSource, options: PowderOptions) -> None:
+    if options.coherent and not isinstance(source, InterpolatedModes):
+        raise InputError('`coherent` needs force constants; here are modes as they stand.')
 
 
 def _all_modes(source: ModeSource) -> PhononModes:
