@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 
-from aiida_insbench.jobs.program import write_arrays, write_json
+from aiida_insbench.jobs.phonon_records import write_pressure
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.jobs.settings import read_settings, require
 from aiida_insbench.science.errors import (
@@ -26,7 +25,7 @@ from aiida_insbench.science.errors import (
     JobFileError,
 )
 from aiida_insbench.science.pressure import check_pressures, pressure_label
-from aiida_insbench.science.structures import atoms_from_dict, atoms_to_dict, check_crystal
+from aiida_insbench.science.structures import atoms_from_dict, check_crystal
 
 DEFAULTS: dict[str, Any] = {
     'fmax': 1e-4,
@@ -38,8 +37,6 @@ DEFAULTS: dict[str, Any] = {
     'symprec': 1e-4,
     'device': 'cpu',
 }
-#: At which thermal functions are given, K.
-THERMAL_TEMPERATURES = (0.0, 10.0, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0)
 #: Share of the volume by which one pressure may change the structure it starts from.
 MAX_VOLUME_CHANGE = 0.4
 
@@ -208,72 +205,6 @@ def _one_pressure(
             f'{label} displaced supercell', step=done, total=total, pressure=pressure
         ),
     )
-    record = _record(relaxation, phonon, settings)
-    _write_arrays(folder / f'{label}.npz', phonon)
-    # last: whoever finds this file finds the arrays too
-    write_json(folder / f'{label}.json', record)
+    write_pressure(folder, label, relaxation=relaxation, phonon=phonon, settings=settings)
     progress.report(f'{label} finished', pressure=pressure)
     return relaxation.atoms
-
-
-def _record(relaxation: Any, phonon: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    from aiida_insbench.science.gamma_modes import gamma_modes
-    from aiida_insbench.science.phonon_mesh import mesh_modes
-    from aiida_insbench.science.thermal import thermal_functions
-
-    gamma = gamma_modes(phonon=phonon)
-    mesh = mesh_modes(phonon=phonon, mesh=settings['mesh'])
-    thermal = thermal_functions(
-        mesh.frequencies, mesh.weights, temperatures=np.array(THERMAL_TEMPERATURES)
-    )
-    return {
-        'pressure': relaxation.pressure,
-        'structure': atoms_to_dict(relaxation.atoms),
-        'energy': relaxation.energy,
-        'stress': relaxation.stress.tolist(),
-        'residual_stress_gpa': relaxation.residual_stress,
-        'residual_force': relaxation.residual_force,
-        'volume': float(relaxation.atoms.get_volume()),
-        'space_group': {
-            'before': relaxation.space_group_before,
-            'after': relaxation.space_group_after,
-        },
-        'symprec': settings['symprec'],
-        'relax_steps': relaxation.steps,
-        'gamma': {
-            'frequencies': gamma.frequencies.tolist(),
-            'irreps': list(gamma.irreps),
-            'acoustic': gamma.acoustic.tolist(),
-        },
-        'mesh': {
-            'mesh': list(mesh.mesh),
-            'minimum_frequency': mesh.minimum_frequency,
-            'imaginary': [
-                {'q': point.tolist(), 'frequency': value} for point, value in mesh.imaginary()
-            ],
-            'n_imaginary': mesh.n_imaginary,
-            'dos': {'frequency': mesh.dos_frequency.tolist(), 'dos': mesh.dos.tolist()},
-        },
-        'thermal': {
-            'temperatures': list(THERMAL_TEMPERATURES),
-            'free_energy': thermal.free_energy.tolist(),
-            'entropy': thermal.entropy.tolist(),
-            'heat_capacity': thermal.heat_capacity.tolist(),
-            'left_out': thermal.left_out,
-            'units': {'energy': 'eV per primitive cell', 'temperature': 'K'},
-        },
-        'verdict': 'imaginary modes' if mesh.n_imaginary else 'stable',
-    }
-
-
-def _write_arrays(path: Path, phonon: Any) -> None:
-    from aiida_insbench.science.supercells import compact_force_constants
-
-    write_arrays(
-        path,
-        {
-            'force_constants': compact_force_constants(phonon),
-            'supercell_matrix': np.asarray(phonon.supercell_matrix, dtype=np.int64),
-            'primitive_matrix': np.asarray(phonon.primitive_matrix, dtype=float),
-        },
-    )
