@@ -37,13 +37,30 @@ def write_pressure(
     settings : dict
         ``mesh`` and ``symprec``.
     """
-    record = {
-        **relaxation_record(relaxation),
+    write_modes(
+        folder, label, record=relaxation_record(relaxation), phonon=phonon, settings=settings
+    )
+
+
+def write_modes(
+    folder: Path, label: str, *, record: dict[str, Any], phonon: Any, settings: dict[str, Any]
+) -> None:
+    """Write both files of a pressure whose crystal was relaxed elsewhere.
+
+    Parameters
+    ----------
+    folder, label, phonon, settings
+        As of `write_pressure`.
+    record : dict
+        The keys of `relaxation_record`; None where a value is not known.
+    """
+    whole = {
+        **record,
         'symprec': settings['symprec'],
         **mode_record(phonon, mesh=settings['mesh']),
     }
     write_force_constants(folder / f'{label}.npz', phonon)
-    write_json(folder / f'{label}.json', record)
+    write_json(folder / f'{label}.json', whole)
 
 
 def relaxation_record(relaxation: Any) -> dict[str, Any]:

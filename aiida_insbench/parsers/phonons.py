@@ -35,9 +35,13 @@ class PhononsParser(InsbenchParser):
                 symprec=float(record['symprec']),
             )
             force_constants.set_force_constants(data['force_constants'])
-        self.out(f'structure.{label}', structure)
+        self.attach_structure(label, structure)
         self.out(f'force_constants.{label}', force_constants)
         self.out(f'modes.{label}', Dict(record))
+
+    def attach_structure(self, label: str, structure: StructureData) -> None:
+        """Attach the crystal; subclasses whose crystals are inputs leave that out."""
+        self.out(f'structure.{label}', structure)
 
     def attach_result(self, result: dict[str, Any], record: dict[str, Any]) -> ExitCode | None:
         """Attach parameters; name missing pressures."""
