@@ -1,4 +1,4 @@
-"""How followed Γ modes shift with pressure: frequencies, slope, direction, participation.
+"""How followed Γ modes shift with pressure: frequencies, slope, direction.
 
 Frequencies in cm⁻¹, negative for imaginary modes; pressures in GPa; slopes in cm⁻¹/GPa.
 """
@@ -12,14 +12,11 @@ from typing import Any, Literal
 import numpy as np
 
 from aiida_insbench.science.errors import ComputationError, InputError, format_error
-from aiida_insbench.science.mode_motion import motion_shares
+from aiida_insbench.science.following import FollowedModes, follow
 from aiida_insbench.science.modes import (
     DEGENERACY_TOLERANCE,
     FloatArray,
-    FollowedModes,
-    IntArray,
     ModeSet,
-    follow,
     split_acoustic,
 )
 from aiida_insbench.science.molecules import Molecule
@@ -166,41 +163,6 @@ def mode_series(
     )
 
 
-def mode_table(series: ModeSeries) -> list[dict[str, Any]]:
-    """Table of followed modes, one row a group of degenerate modes, JSON-ready.
-
-    Returns
-    -------
-    list of dict
-        ``index``, ``irrep``, ``degeneracy``, ``frequencies`` (cm⁻¹ by label), ``shift`` (last −
-        first, cm⁻¹), ``slope`` (least squares, cm⁻¹/GPa), ``slope_error`` (its standard error,
-        None below three pressures), ``direction``, ``anomalous`` (red beyond twice that error and
-        the tolerance `flat`), ``gruneisen`` (see `mode_gruneisen`), ``overlap`` (smallest from one
-        pressure to the next), ``participation`` (share of each element in Σ|e|² at the first
-        pressure), ``motion`` (shares of translation, libration and internal motion of molecules
-        there; empty where there are none). With a single pressure ``shift``, ``slope``,
-        ``anomalous`` and ``gruneisen`` are None, and ``direction`` is None unless the mode is
-        unstable.
-    """
-    rows = []
-    for index, members in enumerate(series.optical.groups):
-        frequencies = series.by_label(index)
-        rows.append(
-            {
-                'index': index,
-                'irrep': series.optical.irrep(index),
-                'degeneracy': len(members),
-                'frequencies': frequencies,
-                **shift_and_direction(frequencies, series.pressures, series.tolerances),
-                'gruneisen': mode_gruneisen(frequencies, series.volumes),
-                'overlap': series.optical.overlap(index),
-                'participation': participation(series, members),
-                'motion': _motion(series, members),
-            }
-        )
-    return rows
-
-
 def shift_and_direction(
     frequencies: Mapping[str, float], pressures: Mapping[str, float], tolerances: Tolerances
 ) -> dict[str, Any]:
@@ -277,28 +239,8 @@ def _line(places: Sequence[float], values: FloatArray) -> tuple[float, float | N
     return float(slope), float(np.sqrt((rest**2).sum() / (len(values) - 2) / spread))
 
 
-def _motion(series: ModeSeries, members: IntArray) -> dict[str, float]:
-    if not series.molecules:
-        return {}
-    return motion_shares(
-        series.optical.sets[0].eigenvectors[members],
-        molecules=series.molecules,
-        masses=series.masses,
-    )
-
-
 def trend(shift: float, tolerances: Tolerances) -> Direction:
     """Red, blue or flat, by the sign of a shift in cm⁻¹."""
     if abs(shift) < tolerances.flat:
         return 'flat'
     return 'red' if shift < 0 else 'blue'
-
-
-def participation(series: ModeSeries, members: IntArray) -> dict[str, float]:
-    """Share of each element in a group of modes at the first pressure; the shares add up to 1."""
-    vectors = series.optical.sets[0].eigenvectors[members]
-    by_atom = (np.abs(vectors) ** 2).reshape(len(members), -1, 3).sum(axis=(0, 2)) / len(members)
-    shares: dict[str, float] = dict.fromkeys(sorted(set(series.symbols)), 0.0)
-    for symbol, share in zip(series.symbols, by_atom, strict=True):
-        shares[symbol] += float(share)
-    return shares

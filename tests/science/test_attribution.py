@@ -7,17 +7,18 @@ from hypothesis import strategies as st
 from ins_crystals import MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS, spring_crystal
 from phonopy.structure.atoms import PhonopyAtoms
 
-from aiida_insbench.science.attribution import (
+from aiida_insbench.science.attribution import attribute
+from aiida_insbench.science.errors import ComputationError, InputError
+from aiida_insbench.science.following import follow
+from aiida_insbench.science.gamma_modes import gamma_modes
+from aiida_insbench.science.modes import ModeSet
+from aiida_insbench.science.pairs import (
     INTER,
     INTRA,
-    attribute,
     change_of_force_constants,
     pair_frame,
     pair_terms,
 )
-from aiida_insbench.science.errors import ComputationError, InputError
-from aiida_insbench.science.gamma_modes import gamma_modes
-from aiida_insbench.science.modes import ModeSet, follow
 
 PER_FORCE = 521.4708983725064  # cm⁻¹ of 1 eV/(Å² u)
 DIMERS = PhonopyAtoms(

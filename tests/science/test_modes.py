@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 from aiida_insbench.science.errors import ComputationError, InputError, StructureError
+from aiida_insbench.science.following import follow, match
+from aiida_insbench.science.mode_table import mode_table
 from aiida_insbench.science.modes import (
     ModeSet,
-    follow,
-    match,
     near_degenerate,
     rigid_translations,
     split_acoustic,
@@ -22,11 +22,11 @@ from aiida_insbench.science.shifts import (
     ModeSeries,
     Tolerances,
     mode_series,
-    mode_table,
     shift_and_direction,
 )
 from aiida_insbench.science.sites import site_order
-from aiida_insbench.science.verdict import judge, wavenumber
+from aiida_insbench.science.verdict import judge
+from aiida_insbench.science.verdict_words import wavenumber
 
 #: Frequencies (cm⁻¹) and degeneracies of made-up optical modes: 2 atoms too few, so 5 atoms.
 LEVELS = [(-120.0, 1), (180.0, 1), (306.0, 2), (477.0, 2), (731.0, 1), (1034.0, 3), (1521.0, 2)]

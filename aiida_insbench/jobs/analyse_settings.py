@@ -1,0 +1,62 @@
+"""Settings of the stage ``analyse``: defaults and checks.
+
+Lengths in Å, temperatures in K, frequencies in cm⁻¹.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aiida_insbench.science.errors import JobFileError
+from aiida_insbench.science.shifts import Tolerances
+
+
+@dataclass(frozen=True)
+class AnalyseSettings:
+    """What the stage is asked for.
+
+    Attributes
+    ----------
+    tolerances : Tolerances
+        What counts as noise.
+    symprec : float
+        Tolerance of positions for symmetry, Å.
+    temperature : float
+        Of thermal motion, K.
+    """
+
+    tolerances: Tolerances
+    symprec: float = 1e-3
+    temperature: float = 300.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings, JSON-ready, tolerances among the others."""
+        settings = asdict(self)
+        return {**settings.pop('tolerances'), **settings}
+
+
+def read_analyse_settings(given: Mapping[str, Any] | None) -> AnalyseSettings:
+    """Read the settings of a job file.
+
+    Raises
+    ------
+    InputError
+        If a setting is unknown or has no value it can have.
+    """
+    rest = dict(given or {})
+    own: dict[str, Any] = {}
+    if 'symprec' in rest:
+        own['symprec'] = _number(rest.pop('symprec'), 'symprec', 'Å', zero=False)
+    if 'temperature' in rest:
+        own['temperature'] = _number(rest.pop('temperature'), 'temperature', 'K', zero=True)
+    return AnalyseSettings(Tolerances.from_settings(rest), **own)
+
+
+def _number(value: Any, name: str, unit: str, *, zero: bool) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not (value >= 0 if zero else value > 0):
+        least = '≥ 0' if zero else '> 0'
+        raise JobFileError(f'`{name}` is {value!r}; give a number {least} in {unit}.')
+    return float(value)

@@ -1,0 +1,128 @@
+"""Γ modes of one source at all pressures, followed, with atoms in one crystal's order.
+
+Frequencies in cm⁻¹, pressures in GPa, lengths in Å.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from ase import Atoms
+from phonopy import Phonopy
+
+from aiida_insbench.science.errors import StructureError, format_error
+from aiida_insbench.science.gamma_modes import gamma_modes
+from aiida_insbench.science.modes import IntArray, ModeSet
+from aiida_insbench.science.molecules import Molecule, find_molecules
+from aiida_insbench.science.pressure import pressure_from_label
+from aiida_insbench.science.shifts import ModeSeries, Tolerances, mode_series
+from aiida_insbench.science.sites import site_order
+from aiida_insbench.science.supercells import to_ase
+
+#: Cells whose axes differ by more than this strain are not taken for the same crystal.
+MAX_STRAIN = 0.25
+
+
+def atom_orders(
+    phonons: Mapping[str, Phonopy], standard: Atoms, *, name: str
+) -> dict[str, IntArray]:
+    """Order of atoms at each pressure in which they stand on the sites of another crystal.
+
+    Parameters
+    ----------
+    phonons : mapping from str to Phonopy
+        By pressure label.
+    standard : Atoms
+        The crystal whose order counts.
+    name : str
+        Of the source, for messages.
+
+    Returns
+    -------
+    dict
+        Atom k of `standard` is atom ``order[k]`` of the primitive cell.
+
+    Raises
+    ------
+    StructureError
+        If a cell is not the same crystal in the same setting.
+    """
+    orders = {}
+    for label, phonon in phonons.items():
+        cell = to_ase(phonon.primitive)
+        strain = np.linalg.solve(standard.cell.array, cell.cell.array) - np.eye(3)
+        if np.abs(strain).max() > MAX_STRAIN:
+            raise StructureError(
+                format_error(
+                    f'{name}, {label}: the axes differ from those of the first crystal by a strain '
+                    f'of {np.abs(strain).max():.2f}.',
+                    reason='Eigenvectors are compared in cartesian components.',
+                    fix='Give all crystals in one setting.',
+                )
+            )
+        orders[label] = site_order(
+            symbols=standard.get_chemical_symbols(),
+            fractional=standard.get_scaled_positions(),
+            other_symbols=cell.get_chemical_symbols(),
+            other_fractional=cell.get_scaled_positions(),
+            cell=standard.cell.array,
+        )
+    return orders
+
+
+def gamma_series(
+    phonons: Mapping[str, Phonopy],
+    orders: Mapping[str, IntArray],
+    *,
+    tolerances: Tolerances,
+) -> ModeSeries:
+    """Γ modes at all pressures, followed from each to the next.
+
+    Parameters
+    ----------
+    phonons : mapping from str to Phonopy
+        With force constants, by pressure label.
+    orders : mapping from str to ndarray of int, shape (n_atoms,)
+        Atom k of the modes is atom ``order[k]`` of the primitive cell.
+    tolerances : Tolerances
+        What counts as noise.
+
+    Raises
+    ------
+    ComputationError
+        If acoustic modes cannot be told; the message names the label.
+    """
+    lowest = min(phonons, key=pressure_from_label)
+    cell = to_ase(phonons[lowest].primitive)[orders[lowest]]
+    return mode_series(
+        {label: _mode_set(phonon, orders[label]) for label, phonon in phonons.items()},
+        pressures={label: pressure_from_label(label) for label in phonons},
+        symbols=cell.get_chemical_symbols(),
+        masses=cell.get_masses(),
+        tolerances=tolerances,
+        volumes={label: float(one.primitive.volume) for label, one in phonons.items()},
+        molecules=_molecules(cell),
+    )
+
+
+def in_own_order(modes: ModeSet, order: IntArray) -> ModeSet:
+    """Modes with their atoms as the source's own cell has them."""
+    vectors = modes.eigenvectors.reshape(len(modes.frequencies), -1, 3)
+    own = np.empty_like(vectors)
+    own[:, order] = vectors
+    return ModeSet(modes.frequencies, own.reshape(modes.eigenvectors.shape), modes.irreps)
+
+
+def _mode_set(phonon: Phonopy, order: IntArray) -> ModeSet:
+    found = gamma_modes(phonon=phonon)
+    vectors = found.eigenvectors[:, order].reshape(len(found.frequencies), -1)
+    return ModeSet(found.frequencies, vectors, found.irreps)
+
+
+def _molecules(cell: Atoms) -> tuple[Molecule, ...]:
+    """Molecules of a cell; none in a framework of bonds or of single atoms."""
+    found = find_molecules(cell)
+    if found is None or all(len(one.atoms) == 1 for one in found):
+        return ()
+    return tuple(found)

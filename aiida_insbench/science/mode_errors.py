@@ -1,0 +1,57 @@
+"""Errors of a potential's Γ modes against those of a reference.
+
+Errors are potential − reference over matched optical modes, each counted with its degeneracy, in
+cm⁻¹.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def mode_errors(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
+    """Errors of all rows at the pressures in common with the reference, JSON-ready.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Of `aiida_insbench.science.mode_table.mode_table`, with ``reference``.
+    labels : sequence of str
+        Pressures in common; where there are none, all is None.
+
+    Returns
+    -------
+    dict
+        ``rms_error_cm1`` by label, ``rms_error_all_cm1``, ``worst_error_cm1`` (signed),
+        ``worst_error`` (where).
+    """
+    if not labels:
+        return {
+            'rms_error_cm1': {},
+            'rms_error_all_cm1': None,
+            'worst_error_cm1': None,
+            'worst_error': None,
+        }
+    size = sum(row['degeneracy'] for row in rows)
+    squares = {
+        label: sum(row['degeneracy'] * error_of(row, label) ** 2 for row in rows)
+        for label in labels
+    }
+    worst, label = max(
+        ((row, label) for row in rows for label in labels), key=lambda pair: abs(error_of(*pair))
+    )
+    return {
+        'rms_error_cm1': {label: math.sqrt(squares[label] / size) for label in labels},
+        'rms_error_all_cm1': math.sqrt(sum(squares.values()) / size / len(labels)),
+        'worst_error_cm1': error_of(worst, label),
+        'worst_error': {'index': worst['index'], 'irrep': worst['irrep'], 'label': label},
+    }
+
+
+def error_of(row: Row, label: str) -> float:
+    """Potential − reference of one row at one pressure, cm⁻¹."""
+    return float(row['frequencies'][label] - row['reference'][label])
