@@ -109,7 +109,7 @@ def attribute(
         ΔΦ of the whole change, from `change_of_force_constants`.
     first, second : ModeSet
         Modes at Γ of the two states, row i the same mode in each and near-degenerate sets rotated
-        alike, as `aiida_insbench.science.following.follow` gives them.
+        alike, as `aiida_insbench.science.modes.follow` gives them.
     members : ndarray of int, shape (d,)
         Modes of the set.
     shells : tuple of float

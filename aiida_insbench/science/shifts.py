@@ -12,11 +12,12 @@ from typing import Any, Literal
 import numpy as np
 
 from aiida_insbench.science.errors import ComputationError, InputError, format_error
-from aiida_insbench.science.following import FollowedModes, follow
 from aiida_insbench.science.modes import (
     DEGENERACY_TOLERANCE,
     FloatArray,
+    FollowedModes,
     ModeSet,
+    follow,
     split_acoustic,
 )
 from aiida_insbench.science.molecules import Molecule

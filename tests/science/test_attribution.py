@@ -9,9 +9,8 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from aiida_insbench.science.attribution import attribute
 from aiida_insbench.science.errors import ComputationError, InputError
-from aiida_insbench.science.following import follow
 from aiida_insbench.science.gamma_modes import gamma_modes
-from aiida_insbench.science.modes import ModeSet
+from aiida_insbench.science.modes import ModeSet, follow
 from aiida_insbench.science.pairs import (
     INTER,
     INTRA,

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 from aiida_insbench.science.errors import ComputationError, InputError, StructureError
-from aiida_insbench.science.following import follow, match
 from aiida_insbench.science.mode_table import mode_table
 from aiida_insbench.science.modes import (
     ModeSet,
+    follow,
+    match,
     near_degenerate,
     rigid_translations,
     split_acoustic,
