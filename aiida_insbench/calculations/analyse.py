@@ -17,7 +17,11 @@ from aiida_insbench.science.structures import atoms_to_dict
 
 
 def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str | None:
-    if inputs and 'reference' in inputs and not inputs.get('reference_structures'):
+    if not inputs or 'reference' not in inputs:
+        return None
+    if inputs.get('reference_phonons'):
+        return '`reference` and `reference_phonons` are two references; give one.'
+    if not inputs.get('reference_structures'):
         return '`reference` needs `reference_structures`, the crystals that were displaced.'
     return None
 
@@ -26,7 +30,9 @@ class AnalyseCalculation(InsbenchCalculation):
     """Table of mode shifts of each potential, beside the DFT's own."""
 
     STAGE = 'analyse'
-    CACHE_VERSION = 3  # 2: shifts split into pairs of atoms; 3: vibrational pressure
+    # 2: shifts split into pairs of atoms; 3: vibrational pressure; 4: segments of one space group,
+    # steps of shifts, meshes, neutron weights, committees, isotopes, LO-TO
+    CACHE_VERSION = 4
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -52,6 +58,14 @@ class AnalyseCalculation(InsbenchCalculation):
             required=False,
             help='DFT-relaxed crystals by pressure label.',
         )
+        spec.input_namespace(
+            'reference_phonons',
+            valid_type=ForceConstantsData,
+            dynamic=True,
+            required=False,
+            help='Force constants of DFT by pressure label, in any supercell; instead of '
+            '`reference`.',
+        )
         spec.input('settings', valid_type=Dict, help='Tolerances.')
         spec.inputs.validator = _validate_inputs
 
@@ -67,6 +81,11 @@ class AnalyseCalculation(InsbenchCalculation):
             },
             'reference': None,
             'reference_structures': {},
+            # a hyphen is in no name of a potential, so that no file has the name of another
+            'reference_phonons': {
+                label: write_force_constants(folder, node, f'reference-phonons.{label}')
+                for label, node in self.inputs.get('reference_phonons', {}).items()
+            },
             'settings': self.inputs.settings.get_dict(),
         }
         if 'reference' in self.inputs:

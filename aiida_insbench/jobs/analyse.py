@@ -1,10 +1,10 @@
 """Stage ``analyse``: follow the Γ modes of potentials across pressure and judge them by DFT's.
 
-Job: ``phonons`` (phonopy YAML by potential and pressure label), ``reference`` (labelled
-frozen-phonon frames of the unit cell, extended XYZ, or null), ``reference_structures`` (the
-undisplaced cells by label), ``settings`` (see `Tolerances`; ``symprec`` in Å, for the symmetry of
-the reference's cells; ``temperature`` in K, of the vibrational pressure). Frequencies in cm⁻¹,
-negative for imaginary modes; pressures in GPa.
+Job: ``phonons`` (phonopy YAML by potential and pressure label); what to judge by, one of
+``reference_phonons`` (phonopy YAML by pressure label, in any supercell) and ``reference`` (labelled
+frozen-phonon frames of the unit cell, extended XYZ, with ``reference_structures``, the undisplaced
+cells by label), or neither; ``settings`` (`aiida_insbench.jobs.analyse_settings`). Frequencies in
+cm⁻¹, negative for imaginary modes; pressures in GPa.
 """
 
 from __future__ import annotations
@@ -15,22 +15,18 @@ from typing import Any
 
 from phonopy import Phonopy
 
-from aiida_insbench.jobs.analyse_reference import frozen_phonon_reference
+from aiida_insbench.jobs.analyse_phonons import DFT, read_phonons
 from aiida_insbench.jobs.analyse_settings import read_analyse_settings
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.science.attribution import explain_shifts
-from aiida_insbench.science.errors import JobFileError
 from aiida_insbench.science.gamma_series import atom_orders, gamma_series, in_own_order
 from aiida_insbench.science.mode_table import mode_table
 from aiida_insbench.science.modes import IntArray
-from aiida_insbench.science.phonons import load_force_constants
 from aiida_insbench.science.pressure import pressure_from_label
 from aiida_insbench.science.quasi_harmonic import quasi_harmonic_pressure
 from aiida_insbench.science.shifts import ModeSeries
 from aiida_insbench.science.supercells import to_ase
 from aiida_insbench.science.verdict import judge
-
-DFT = ''  # the name under which the reference goes among the sources
 
 
 def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]:
@@ -50,30 +46,18 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     dict
         ``potentials`` (`judge` of each, ``attribution`` of `explain_shifts` and
         ``vibrational_pressure``: GPa at 0 K and at the temperature, by label), ``reference``
-        (``modes`` of `mode_table`, ``acoustic_cm1``, ``pressures``, ``attribution``) or None,
-        ``pressures`` (GPa by label), ``settings``.
+        (``modes`` of `mode_table`, ``acoustic_cm1``, ``pressures``, ``attribution``,
+        ``vibrational_pressure``) or None, ``pressures`` (GPa by label), ``settings``.
 
     Raises
     ------
     JobFileError
-        If there is nothing to analyse.
+        If there is nothing to analyse, or two references are given.
     InputError
         If files cannot be read, or cells are not the same crystal.
     """
-    files: Mapping[str, Mapping[str, str]] = job.get('phonons') or {}
-    if not any(files.values()):
-        raise JobFileError('`phonons` names no force constants: there is nothing to analyse.')
     settings = read_analyse_settings(job.get('settings'))
-    phonons: dict[str, dict[str, Phonopy]] = {}
-    if job.get('reference'):
-        phonons[DFT] = frozen_phonon_reference(job, folder, symprec=settings.symprec)
-        progress.report('DFT force constants from frozen-phonon frames')
-    for name, by_label in files.items():
-        if by_label:
-            phonons[name] = {
-                label: load_force_constants(folder / path) for label, path in by_label.items()
-            }
-            progress.report(f'force constants of {name}')
+    phonons = read_phonons(job, folder, symprec=settings.symprec, progress=progress)
     series, orders = {}, {}
     standard = to_ase(next(iter(next(iter(phonons.values())).values())).primitive)
     for name, by_pressure in phonons.items():
@@ -83,22 +67,44 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     for name, one in series.items():
         reasons[name] = _explain(one, phonons[name], orders[name])
         progress.report(f'shifts of {name or "DFT"} split into pairs of atoms')
+    pressures = {
+        name: _vibrational_pressure(name, by_label, temperature=settings.temperature)
+        for name, by_label in phonons.items()
+    }
     reference = series.pop(DFT, None)
     return {
         'potentials': {
             name: {
                 **judge(one, reference),
                 'attribution': reasons[name],
-                'vibrational_pressure': quasi_harmonic_pressure(
-                    phonons[name], temperature=settings.temperature
-                ),
+                'vibrational_pressure': pressures[name],
             }
             for name, one in series.items()
         },
-        'reference': _reference_block(reference, reasons.get(DFT)),
+        'reference': None
+        if reference is None
+        else {
+            'modes': mode_table(reference),
+            'acoustic_cm1': reference.acoustic,
+            'pressures': reference.pressures,
+            'attribution': reasons[DFT],
+            'vibrational_pressure': pressures[DFT],
+        },
         'pressures': _pressures({label for by_label in phonons.values() for label in by_label}),
         'settings': settings.as_dict(),
     }
+
+
+def _vibrational_pressure(
+    name: str, phonons: Mapping[str, Phonopy], *, temperature: float
+) -> dict[str, Any]:
+    """P_vib; none of a reference at Γ alone, whose dispersion nobody has computed."""
+    if name == DFT and any(len(one.supercell) == len(one.primitive) for one in phonons.values()):
+        return {
+            'reason': 'The reference is of the unit cell alone: it has modes at Γ, and no free '
+            'energy.'
+        }
+    return quasi_harmonic_pressure(phonons, temperature=temperature)
 
 
 def _explain(
@@ -124,16 +130,3 @@ def _explain(
 
 def _pressures(labels: Mapping[str, Any] | set[str]) -> dict[str, float]:
     return {label: pressure_from_label(label) for label in sorted(labels, key=pressure_from_label)}
-
-
-def _reference_block(
-    reference: ModeSeries | None, attribution: dict[str, Any] | None
-) -> dict[str, Any] | None:
-    if reference is None:
-        return None
-    return {
-        'modes': mode_table(reference),
-        'acoustic_cm1': reference.acoustic,
-        'pressures': reference.pressures,
-        'attribution': attribution,
-    }

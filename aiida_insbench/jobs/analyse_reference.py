@@ -5,6 +5,7 @@ Lengths in Å.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,13 @@ POSITION_TOLERANCE = 1e-4
 
 
 def frozen_phonon_reference(
-    job: dict[str, Any], folder: Path, *, symprec: float
+    job: Mapping[str, Any], folder: Path, *, symprec: float
 ) -> dict[str, Phonopy]:
     """Force constants of the unit cell at each pressure that frames are labelled at.
 
     Parameters
     ----------
-    job : dict
+    job : mapping
         ``reference`` (file of frames) and ``reference_structures`` (undisplaced cells by label).
     folder : Path
         Where the file lies.

@@ -383,7 +383,8 @@ class TestAnalyse:
         )
         assert files == []
         assert set(job) == {
-            'schema', 'stage', 'phonons', 'reference', 'reference_structures', 'settings',
+            'schema', 'stage', 'phonons', 'reference', 'reference_structures',
+            'reference_phonons', 'settings',
         }  # fmt: skip
         for name, node in nodes.items():
             same_phonons(tmp_path / job['phonons'][name]['p_0000'], node)
@@ -400,6 +401,32 @@ class TestAnalyse:
         )
         assert job['reference'] is None
         assert job['reference_structures'] == {}
+        assert job['reference_phonons'] == {}
+
+    def test_job_with_force_constants_of_dft(self, tmp_path):
+        """A potential may have any name, and no file takes another's place."""
+        nodes = {seed: force_constants(seed=seed) for seed in (1, 2)}
+        job, _ = prepare(
+            AnalyseCalculation,
+            tmp_path,
+            phonons={'reference_phonons': {'p_0000': nodes[1]}},
+            reference_phonons={'p_0000': nodes[2]},
+            settings=Dict({}),
+        )
+        assert job['reference'] is None
+        same_phonons(tmp_path / job['reference_phonons']['p_0000'], nodes[2])
+        same_phonons(tmp_path / job['phonons']['reference_phonons']['p_0000'], nodes[1])
+
+    def test_two_references_are_refused(self):
+        message = refusal(
+            AnalyseCalculation,
+            phonons={'base': {'p_0000': force_constants()}},
+            reference=dataset(2),
+            reference_structures={'p_0000': structure()},
+            reference_phonons={'p_0000': force_constants()},
+            settings=Dict({}),
+        )
+        assert 'give one' in message
 
     def test_reference_without_structures_is_refused(self):
         message = refusal(

@@ -177,7 +177,10 @@ def test_vibrational_pressure_of_known_gruneisen_parameters(tmp_path):
         files[label] = f'{label}.yaml'
         save_force_constants(phonon=phonon, path=tmp_path / files[label])
         phonons[label] = phonon
-    block = run_here(tmp_path, make_job(tmp_path, {'springs': files}))['potentials']['springs']
+    job = {**make_job(tmp_path, {'springs': files}), 'reference_phonons': files}
+    result = run_here(tmp_path, job)
+    block = result['potentials']['springs']
+    assert result['reference']['vibrational_pressure'] == block['vibrational_pressure']
     for row in block['modes']:
         assert row['gruneisen'] == pytest.approx(gruneisen, abs=1e-3)
     found = block['vibrational_pressure']
@@ -192,10 +195,43 @@ def test_vibrational_pressure_of_known_gruneisen_parameters(tmp_path):
     assert found['gpa']['p_1000'] == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize('temperature', [-1, 'warm', True])
-def test_temperature_must_be_a_number(tmp_path, temperature):
-    job = make_job(tmp_path, {'a': {'p_0000': 'none.yaml'}}, temperature=temperature)
-    with pytest.raises(JobFileError, match='temperature'):
+def test_a_reference_of_force_constants_judges_as_frozen_phonons_do(analysed, tmp_path):
+    """Γ modes do not know the supercell: 1×1×1 and 1×1×2 give what the frames gave."""
+    phonons = {'same': write_phonons(tmp_path, 'same'), 'stiff': write_phonons(
+        tmp_path, 'stiff', epsilon=0.0242)}  # fmt: skip
+    for matrix in ((1, 1, 1), (1, 1, 2)):
+        job = make_job(tmp_path, phonons)
+        job['reference_phonons'] = write_phonons(tmp_path, f'dft{matrix[2]}', matrix=matrix)
+        found = run_here(tmp_path, job)
+        for row, expected in zip(
+            found['reference']['modes'], analysed['reference']['modes'], strict=True
+        ):
+            assert row['frequencies'] == pytest.approx(expected['frequencies'], abs=0.5)
+        assert found['potentials']['same']['verdict']['passed'] is True
+        for row in found['potentials']['stiff']['modes']:
+            for label, value in row['reference'].items():
+                assert row['frequencies'][label] == pytest.approx(1.1 * value, abs=0.5)
+        shifts = [row['shift'] for row in found['reference']['attribution']['modes']]
+        assert shifts == pytest.approx(
+            [row['shift'] for row in analysed['reference']['attribution']['modes']], abs=0.5
+        )
+        if matrix == (1, 1, 1):
+            assert 'unit cell alone' in found['reference']['vibrational_pressure']['reason']
+
+
+def test_two_references_are_refused(tmp_path):
+    job = make_job(tmp_path, {'a': {'p_0000': 'none.yaml'}}, frames=reference_frames())
+    with pytest.raises(JobFileError, match='Both'):
+        run_here(tmp_path, {**job, 'reference_phonons': {'p_0000': 'none.yaml'}})
+
+
+@pytest.mark.parametrize(
+    ('setting', 'value'),
+    [('temperature', -1), ('temperature', 'warm'), ('temperature', True), ('symprec', 0)],
+)
+def test_settings_without_sense_are_refused(tmp_path, setting, value):
+    job = make_job(tmp_path, {'a': {'p_0000': 'none.yaml'}}, **{setting: value})
+    with pytest.raises(JobFileError, match=setting):
         run_here(tmp_path, job)
 
 
