@@ -20,7 +20,13 @@ THERMAL_TEMPERATURES = (0.0, 10.0, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0)
 
 
 def write_pressure(
-    folder: Path, label: str, *, relaxation: Any, phonon: Any, settings: dict[str, Any]
+    folder: Path,
+    label: str,
+    *,
+    relaxation: Any,
+    phonon: Any,
+    settings: dict[str, Any],
+    more: dict[str, Any] | None = None,
 ) -> None:
     """Write both files of a pressure.
 
@@ -36,9 +42,15 @@ def write_pressure(
         With its force constants.
     settings : dict
         ``mesh`` and ``symprec``.
+    more : dict, optional
+        Further entries of the record, JSON-ready.
     """
     write_modes(
-        folder, label, record=relaxation_record(relaxation), phonon=phonon, settings=settings
+        folder,
+        label,
+        record={**relaxation_record(relaxation), **(more or {})},
+        phonon=phonon,
+        settings=settings,
     )
 
 
@@ -104,6 +116,7 @@ def mode_record(phonon: Any, *, mesh: list[int]) -> dict[str, Any]:
             'imaginary': [
                 {'q': point.tolist(), 'frequency': value} for point, value in modes.imaginary()
             ],
+            'worst_eigenvector': _worst_eigenvector(phonon, modes),
             'n_imaginary': modes.n_imaginary,
             'dos': {'frequency': modes.dos_frequency.tolist(), 'dos': modes.dos.tolist()},
         },
@@ -116,6 +129,22 @@ def mode_record(phonon: Any, *, mesh: list[int]) -> dict[str, Any]:
             'units': {'energy': 'eV per primitive cell', 'temperature': 'K'},
         },
         'verdict': 'imaginary modes' if modes.n_imaginary else 'stable',
+    }
+
+
+def _worst_eigenvector(phonon: Any, modes: Any) -> dict[str, Any] | None:
+    """q, frequency and complex mass-weighted eigenvector of the worst imaginary mode."""
+    worst = modes.imaginary(limit=1)
+    if not worst:
+        return None
+    point, frequency = worst[0]
+    found = phonon.run_qpoints([point], with_eigenvectors=True)
+    vector = np.asarray(found.eigenvectors)[0, :, 0].reshape(-1, 3)
+    return {
+        'q': point.tolist(),
+        'frequency': frequency,
+        'real': vector.real.tolist(),
+        'imaginary': vector.imag.tolist(),
     }
 
 

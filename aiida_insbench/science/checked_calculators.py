@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
+from ase.calculators.calculator import PropertyNotImplementedError
 
-from aiida_insbench.science.errors import ComputationError
+from aiida_insbench.science.errors import ComputationError, PotentialError, format_error
 
 if TYPE_CHECKING:
     from aiida_insbench.science.potential_files import PotentialMetadata
@@ -43,3 +44,32 @@ def checked(base: type[Any], metadata: PotentialMetadata) -> type[Any]:
                     raise ComputationError(f'The potential gives a {name} that is not finite.')
 
     return PotentialCalculator
+
+
+def check_gives_stress(calculator: Any, atoms: Atoms) -> None:
+    """Refuse a calculator that gives no stress, before a relaxation under pressure begins.
+
+    Parameters
+    ----------
+    calculator : ase Calculator
+        Computes one frame here.
+    atoms : Atoms
+        A crystal it knows.
+
+    Raises
+    ------
+    PotentialError
+        If there is no stress.
+    """
+    frame = atoms.copy()
+    frame.calc = calculator
+    try:
+        frame.get_stress()
+    except (PropertyNotImplementedError, NotImplementedError) as exc:
+        raise PotentialError(
+            format_error(
+                'The potential gives no stress.',
+                reason='Cells are relaxed under pressure by it.',
+                fix='Use another potential, or give the cells and `cell_policy: experimental`.',
+            )
+        ) from exc

@@ -74,6 +74,16 @@ class Relaxation:
     space_group_before: str
     space_group_after: str
 
+    @property
+    def static_pressure(self) -> float:
+        """Minus a third of the trace of the stress, GPa: the target where the cell was free."""
+        return float(-self.stress[:3].mean() / units.GPa)
+
+    @property
+    def enthalpy(self) -> float:
+        """E + PV at the target pressure, eV."""
+        return self.energy + self.pressure * float(units.GPa) * float(self.atoms.get_volume())
+
 
 def space_group(*, atoms: Atoms, symprec: float) -> str:
     """International symbol and number of a crystal's space group, ``P4_2/mnm (136)``.
@@ -118,13 +128,14 @@ def relax(
     stress_tolerance: float = 5e-3,
     max_steps: int = 500,
     fix_symmetry: bool = True,
+    fix_cell: bool = False,
     symprec: float = 1e-4,
     max_volume_change: float = 0.4,
     report: Callable[[int, float, float], None] | None = None,
 ) -> Relaxation:
     """Relax cell and positions until forces vanish and the stress is −P.
 
-    Minimises the enthalpy E + pV. The crystal given is not changed.
+    Minimises the enthalpy E + pV, or the energy in a given cell. The crystal given is not changed.
 
     Parameters
     ----------
@@ -142,6 +153,8 @@ def relax(
         Steps of the optimiser before it gives up.
     fix_symmetry : bool
         Keep the space group found within `symprec`; the crystal is first made to obey it exactly.
+    fix_cell : bool
+        Relax positions only; the stress is reported, not judged.
     symprec : float
         Tolerance of positions for the space group, Å.
     max_volume_change : float
@@ -164,10 +177,10 @@ def relax(
     """
     before = space_group(atoms=atoms, symprec=symprec)
     work = _prepare(atoms, calculator, symprec if fix_symmetry else None)
-    cell_filter = FrechetCellFilter(
-        work, scalar_pressure=pressure * units.GPa, exp_cell_factor=_cell_scale(work)
-    )
-    optimizer = BFGS(cell_filter, logfile=None, alpha=INITIAL_STIFFNESS, maxstep=LONGEST_STEP)
+    freedom = work if fix_cell else _cell_filter(work, pressure)
+    optimizer = BFGS(freedom, logfile=None, alpha=INITIAL_STIFFNESS, maxstep=LONGEST_STEP)
+    if fix_cell:
+        stress_tolerance = math.inf
     force = stress = math.inf
     # our own criterion instead of fmax: the filter mixes the cell's scale into its gradient
     for _ in optimizer.irun(fmax=0.0, steps=max_steps):
@@ -189,6 +202,27 @@ def relax(
     return _collect(work, pressure, before, symprec, optimizer.nsteps, fmax, stress_tolerance)
 
 
+def evaluate(
+    *, atoms: Atoms, calculator: Any, pressure: float, symprec: float = 1e-4
+) -> Relaxation:
+    """Energy, stress and residuals of a crystal that has been relaxed before; nothing moves.
+
+    Parameters
+    ----------
+    atoms : Atoms
+        The relaxed crystal.
+    calculator : ase Calculator
+        Gives energy, forces and stress.
+    pressure : float
+        At which it was relaxed, GPa.
+    symprec : float
+        Tolerance of positions for the space group, Å.
+    """
+    work = _prepare(atoms, calculator, None)
+    group = space_group(atoms=atoms, symprec=symprec)
+    return _collect(work, pressure, group, symprec, 0, math.inf, math.inf)
+
+
 def _prepare(atoms: Atoms, calculator: Any, symprec: float | None) -> Atoms:
     work = atoms.copy()
     work.set_constraint()
@@ -197,6 +231,12 @@ def _prepare(atoms: Atoms, calculator: Any, symprec: float | None) -> Atoms:
         # makes the crystal obey its space group exactly, then holds it there
         work.set_constraint(FixSymmetry(work, symprec=symprec))
     return work
+
+
+def _cell_filter(work: Atoms, pressure: float) -> FrechetCellFilter:
+    return FrechetCellFilter(
+        work, scalar_pressure=pressure * units.GPa, exp_cell_factor=_cell_scale(work)
+    )
 
 
 def _cell_scale(atoms: Atoms) -> float:

@@ -9,7 +9,8 @@ from ase.calculators.emt import EMT
 from ase.spacegroup import crystal
 
 from aiida_insbench.jobs import phonons
-from aiida_insbench.jobs.phonons import compute_pressures, read_task
+from aiida_insbench.jobs.phonon_task import read_task
+from aiida_insbench.jobs.phonons import compute_pressures
 from aiida_insbench.jobs.progress import Progress, read_progress
 from aiida_insbench.science.errors import (
     ComputationError,
@@ -21,6 +22,17 @@ from aiida_insbench.science.gamma_modes import gamma_modes
 from aiida_insbench.science.phonons import calculate_force_constants, phonopy_from_force_constants
 from aiida_insbench.science.structures import atoms_from_dict, atoms_to_dict
 
+#: Result of a job that finds nothing worth a word.
+NOTHING = {
+    'finished': [],
+    'skipped': [],
+    'missing': [],
+    'reasons': {},
+    'inserted': [],
+    'hysteresis': None,
+    'supercell_convergence': None,
+    'warnings': [],
+}
 SQRT2 = [[1, 1, 0], [-1, 1, 0], [0, 0, 1]]
 
 
@@ -68,7 +80,7 @@ class Fragile(EMT):
 
 def run_with(engine, folder, **changes):
     return compute_pressures(
-        task=read_task(job(**changes)),
+        task=read_task(job(**changes), folder),
         engine=engine,
         folder=folder,
         progress=Progress(folder, 'phonons'),
@@ -83,12 +95,7 @@ def finished(tmp_path_factory):
 
 def test_every_pressure_leaves_its_files(finished):
     folder, result = finished
-    assert result == {
-        'finished': ['p_2000', 'p_5000'],
-        'missing': [],
-        'reasons': {},
-        'skipped': [],
-    }
+    assert result == {**NOTHING, 'finished': ['p_2000', 'p_5000']}
     names = {path.name for path in folder.iterdir()}
     assert names == {'p_2000.json', 'p_2000.npz', 'p_5000.json', 'p_5000.npz', 'progress.jsonl'}
 
@@ -171,7 +178,7 @@ def test_finished_pressures_are_skipped_and_started_from(finished, tmp_path):
     assert cold['finished'] == ['p_5100']
     cold_steps = json.loads((tmp_path / 'p_5100.json').read_text())['relax_steps']
     warm = compute(tmp_path, pressures=[5, 5.1], finished={'p_5000': known['structure']})
-    assert warm == {'finished': ['p_5100'], 'missing': [], 'reasons': {}, 'skipped': ['p_5000']}
+    assert warm == {**NOTHING, 'finished': ['p_5100'], 'skipped': ['p_5000']}
     record = json.loads((tmp_path / 'p_5100.json').read_text())
     assert record['relax_steps'] < cold_steps
     assert not (tmp_path / 'p_5000.json').exists()

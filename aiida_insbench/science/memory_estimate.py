@@ -1,0 +1,131 @@
+"""How much memory the forces and force constants of a supercell take, before any is taken.
+
+A MACE model holds messages along all edges of its graph. Measured on a CPU in float64, peak memory
+beyond the start, cells of 162 to 750 atoms, 52 edges an atom (mace-torch 0.3.16, torch 2.13):
+
+======== ======= ===== ===== ============ =========
+channels max_ell max_L edges measured / kB formula
+======== ======= ===== ===== ============ =========
+16       1       0     38500 10.0         9.3
+32       2       0     38500 17.5         17.4
+64       3       1     19712 95           93
+128      3       1     8316  175          179
+======== ======= ===== ===== ============ =========
+
+with the formula 7 kB + 8 B · channels · (max_ell + 1)² · (4.5 + 6 max_L) an edge. Full force
+constants take 72 B a pair of the supercell's atoms, three times over while they are symmetrised.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase import Atoms
+from ase.neighborlist import neighbor_list
+from numpy.typing import ArrayLike
+
+from aiida_insbench.science.errors import StructureError, format_error
+
+if TYPE_CHECKING:
+    from aiida_insbench.science.potential_files import PotentialMetadata
+
+GIGABYTE = 1e9
+_PER_EDGE, _PER_MESSAGE, _PER_L = 7e3, 4.5, 6.0
+_COPIES_OF_FORCE_CONSTANTS = 3
+_IRREP = re.compile(r'(\d+)x(\d+)[eo]')
+#: Limit and use of a control group, versions 2 and 1.
+_GROUPS = (
+    ('/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory.current'),
+    (
+        '/sys/fs/cgroup/memory/memory.limit_in_bytes',
+        '/sys/fs/cgroup/memory/memory.usage_in_bytes',
+    ),
+)
+
+
+def memory_of_phonons(
+    *, atoms: Atoms, supercell_matrix: ArrayLike, metadata: PotentialMetadata
+) -> float:
+    """Estimate of the memory that phonons in a supercell take, bytes.
+
+    Parameters
+    ----------
+    atoms : Atoms
+        The unit cell.
+    supercell_matrix : array_like, shape (3, 3)
+        Integers.
+    metadata : PotentialMetadata
+        Of the potential; of other flavours than ``mace`` only the force constants are counted.
+    """
+    copies = round(abs(float(np.linalg.det(np.asarray(supercell_matrix, dtype=float)))))
+    constants = 72.0 * (copies * len(atoms)) ** 2 * _COPIES_OF_FORCE_CONSTANTS
+    if metadata.flavour != 'mace':
+        return constants
+    edges = copies * len(neighbor_list('i', atoms, metadata.cutoff))
+    return constants + edges * bytes_per_edge(metadata.hyperparameters)
+
+
+def bytes_per_edge(hyperparameters: dict[str, Any]) -> float:
+    """Memory of one edge of a MACE model's graph in float64, bytes; see the module."""
+    irreps = np.array(_IRREP.findall(hyperparameters['hidden_irreps']), dtype=int)
+    channels, largest = irreps.max(axis=0)
+    messages = channels * (hyperparameters['max_ell'] + 1) ** 2
+    return float(_PER_EDGE + 8.0 * messages * (_PER_MESSAGE + _PER_L * largest))
+
+
+def available_memory(*, machine: Path = Path('/proc/meminfo')) -> float | None:
+    """Memory a process may still take, bytes, of machine and control group; None if not known."""
+    found = []
+    try:
+        text = machine.read_text(encoding='ascii')
+        found += [1024.0 * int(n) for n in re.findall(r'^MemAvailable:\s+(\d+) kB', text, re.M)]
+    except OSError:
+        pass
+    for limit, used in _GROUPS:
+        try:
+            found.append(float(Path(limit).read_text()) - float(Path(used).read_text()))
+        except (OSError, ValueError):
+            continue  # no such file, or "max": no limit
+    return min(found, default=None)
+
+
+def check_memory(
+    *,
+    atoms: Atoms,
+    supercell_matrix: ArrayLike,
+    metadata: PotentialMetadata,
+    available: float | None = None,
+) -> float:
+    """Refuse a supercell that cannot fit in memory; return the estimate in bytes.
+
+    Parameters
+    ----------
+    atoms : Atoms
+        The unit cell.
+    supercell_matrix : array_like, shape (3, 3)
+        Integers; rows are axes.
+    metadata : PotentialMetadata
+        Of the potential.
+    available : float, optional
+        Bytes; what the machine has by default.
+
+    Raises
+    ------
+    StructureError
+        If the estimate is more than there is.
+    """
+    needed = memory_of_phonons(atoms=atoms, supercell_matrix=supercell_matrix, metadata=metadata)
+    free = available_memory() if available is None else available
+    if free is not None and needed > free:
+        copies = round(abs(float(np.linalg.det(np.asarray(supercell_matrix, dtype=float)))))
+        raise StructureError(
+            format_error(
+                f'Phonons in a supercell of {copies * len(atoms)} atoms take about '
+                f'{needed / GIGABYTE:.1f} GB; {free / GIGABYTE:.1f} GB are free.',
+                fix='Use a smaller supercell, a smaller model, or a machine with more memory.',
+            )
+        )
+    return needed
