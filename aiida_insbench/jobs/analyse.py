@@ -13,19 +13,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from phonopy import Phonopy
-
 from aiida_insbench.jobs.analyse_phonons import DFT, read_phonons
 from aiida_insbench.jobs.analyse_settings import read_analyse_settings
+from aiida_insbench.jobs.analyse_sources import Source, make_sources, segment_tables
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.science.attribution import explain_shifts
-from aiida_insbench.science.gamma_series import atom_orders, gamma_series, in_own_order
+from aiida_insbench.science.gamma_series import in_own_order
 from aiida_insbench.science.mode_table import mode_table
-from aiida_insbench.science.modes import IntArray
 from aiida_insbench.science.pressure import pressure_from_label
 from aiida_insbench.science.quasi_harmonic import quasi_harmonic_pressure
-from aiida_insbench.science.shifts import ModeSeries
-from aiida_insbench.science.supercells import to_ase
+from aiida_insbench.science.segments import end_of_following, other_crystals
 from aiida_insbench.science.verdict import judge
 
 
@@ -44,10 +41,11 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     Returns
     -------
     dict
-        ``potentials`` (`judge` of each, ``attribution`` of `explain_shifts` and
-        ``vibrational_pressure``: GPa at 0 K and at the temperature, by label), ``reference``
-        (``modes`` of `mode_table`, ``acoustic_cm1``, ``pressures``, ``attribution``,
-        ``vibrational_pressure``) or None, ``pressures`` (GPa by label), ``settings``.
+        ``potentials`` (`judge` of each, ``segments`` of `segment_tables`, ``attribution`` of
+        `explain_shifts` and ``vibrational_pressure``: GPa at 0 K and at the temperature, by
+        label), ``reference`` (``modes`` of `mode_table`, ``acoustic_cm1``, ``pressures``,
+        ``segments``, ``attribution``, ``vibrational_pressure``) or None, ``pressures`` (GPa by
+        label), ``settings``.
 
     Raises
     ------
@@ -58,48 +56,52 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     """
     settings = read_analyse_settings(job.get('settings'))
     phonons = read_phonons(job, folder, symprec=settings.symprec, progress=progress)
-    series, orders = {}, {}
-    standard = to_ase(next(iter(next(iter(phonons.values())).values())).primitive)
-    for name, by_pressure in phonons.items():
-        orders[name] = atom_orders(by_pressure, standard, name=name or 'DFT')
-        series[name] = gamma_series(by_pressure, orders[name], tolerances=settings.tolerances)
-    reasons = {}
-    for name, one in series.items():
-        reasons[name] = _explain(one, phonons[name], orders[name])
-        progress.report(f'shifts of {name or "DFT"} split into pairs of atoms')
-    pressures = {
-        name: _vibrational_pressure(name, by_label, temperature=settings.temperature)
-        for name, by_label in phonons.items()
-    }
-    reference = series.pop(DFT, None)
+    sources = make_sources(phonons, settings)
+    blocks = {}
+    for name, source in sources.items():
+        blocks[name] = {
+            'segments': segment_tables(source, settings),
+            'attribution': _explain(source),
+            'vibrational_pressure': _vibrational_pressure(source, settings.temperature),
+        }
+        progress.report(f'modes of {name or "DFT"} followed and their shifts split')
+    reference = sources.pop(DFT, None)
     return {
         'potentials': {
-            name: {
-                **judge(one, reference),
-                'attribution': reasons[name],
-                'vibrational_pressure': pressures[name],
-            }
-            for name, one in series.items()
+            name: {**_judged(source, reference), **blocks[name]} for name, source in sources.items()
         },
         'reference': None
         if reference is None
         else {
-            'modes': mode_table(reference),
-            'acoustic_cm1': reference.acoustic,
-            'pressures': reference.pressures,
-            'attribution': reasons[DFT],
-            'vibrational_pressure': pressures[DFT],
+            'modes': mode_table(reference.series),
+            'acoustic_cm1': reference.series.acoustic,
+            'pressures': reference.series.pressures,
+            **blocks[DFT],
         },
         'pressures': _pressures({label for by_label in phonons.values() for label in by_label}),
         'settings': settings.as_dict(),
     }
 
 
-def _vibrational_pressure(
-    name: str, phonons: Mapping[str, Phonopy], *, temperature: float
-) -> dict[str, Any]:
+def _judged(source: Source, reference: Source | None) -> dict[str, Any]:
+    """Table and verdict; other crystals than DFT's are not compared, and fail."""
+    notes = [sentence for sentence in (end_of_following(source.segments),) if sentence]
+    if reference is None:
+        return judge(source.series, None, notes=notes)
+    if source.apart:
+        own, other = source.segments[0].crystal, reference.segments[0].crystal
+        notes.append(f'The crystal is {own}, in DFT {other}: their modes cannot be compared.')
+        return judge(source.series, None, notes=notes)
+    others = other_crystals(source.segments, reference.segments)
+    return judge(source.series, reference.series, notes=[*notes, *others], failed=bool(others))
+
+
+def _vibrational_pressure(source: Source, temperature: float) -> dict[str, Any]:
     """P_vib; none of a reference at Γ alone, whose dispersion nobody has computed."""
-    if name == DFT and any(len(one.supercell) == len(one.primitive) for one in phonons.values()):
+    phonons = source.followed
+    if source.name == DFT and any(
+        len(one.supercell) == len(one.primitive) for one in phonons.values()
+    ):
         return {
             'reason': 'The reference is of the unit cell alone: it has modes at Γ, and no free '
             'energy.'
@@ -107,24 +109,22 @@ def _vibrational_pressure(
     return quasi_harmonic_pressure(phonons, temperature=temperature)
 
 
-def _explain(
-    series: ModeSeries, phonons: Mapping[str, Phonopy], orders: Mapping[str, IntArray]
-) -> dict[str, Any] | None:
-    """Why the modes shift between the first and the last pressure; None with one pressure."""
-    labels = list(series.pressures)
+def _explain(source: Source) -> dict[str, Any] | None:
+    """Why the modes shift from the first to the last pressure they are followed to; None if one."""
+    labels = list(source.series.pressures)
     if len(labels) < 2:
         return None
+    optical = source.series.optical
     ends = labels[0], labels[-1]
-    sets = [
-        in_own_order(one, orders[label])
-        for one, label in zip((series.optical.sets[0], series.optical.sets[-1]), ends, strict=True)
-    ]
+    first, last = (
+        in_own_order(one, source.orders[label])
+        for one, label in zip((optical.sets[0], optical.sets[-1]), ends, strict=True)
+    )
+    phonons = source.phonons[ends[0]], source.phonons[ends[1]]
     return {
         'from': ends[0],
         'to': ends[1],
-        **explain_shifts(
-            (phonons[ends[0]], phonons[ends[1]]), (sets[0], sets[1]), series.optical.groups
-        ),
+        **explain_shifts(phonons, (first, last), optical.groups),
     }
 
 

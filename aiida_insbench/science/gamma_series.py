@@ -11,17 +11,13 @@ import numpy as np
 from ase import Atoms
 from phonopy import Phonopy
 
-from aiida_insbench.science.errors import StructureError, format_error
 from aiida_insbench.science.gamma_modes import gamma_modes
 from aiida_insbench.science.modes import IntArray, ModeSet
 from aiida_insbench.science.molecules import Molecule, find_molecules
 from aiida_insbench.science.pressure import pressure_from_label
+from aiida_insbench.science.segments import atom_order
 from aiida_insbench.science.shifts import ModeSeries, Tolerances, mode_series
-from aiida_insbench.science.sites import site_order
 from aiida_insbench.science.supercells import to_ase
-
-#: Cells whose axes differ by more than this strain are not taken for the same crystal.
-MAX_STRAIN = 0.25
 
 
 def atom_orders(
@@ -48,27 +44,10 @@ def atom_orders(
     StructureError
         If a cell is not the same crystal in the same setting.
     """
-    orders = {}
-    for label, phonon in phonons.items():
-        cell = to_ase(phonon.primitive)
-        strain = np.linalg.solve(standard.cell.array, cell.cell.array) - np.eye(3)
-        if np.abs(strain).max() > MAX_STRAIN:
-            raise StructureError(
-                format_error(
-                    f'{name}, {label}: the axes differ from those of the first crystal by a strain '
-                    f'of {np.abs(strain).max():.2f}.',
-                    reason='Eigenvectors are compared in cartesian components.',
-                    fix='Give all crystals in one setting.',
-                )
-            )
-        orders[label] = site_order(
-            symbols=standard.get_chemical_symbols(),
-            fractional=standard.get_scaled_positions(),
-            other_symbols=cell.get_chemical_symbols(),
-            other_fractional=cell.get_scaled_positions(),
-            cell=standard.cell.array,
-        )
-    return orders
+    return {
+        label: atom_order(to_ase(phonon.primitive), standard, where=f'{name}, {label}')
+        for label, phonon in phonons.items()
+    }
 
 
 def gamma_series(

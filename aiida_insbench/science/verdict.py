@@ -23,7 +23,13 @@ from aiida_insbench.science.verdict_words import (
 )
 
 
-def judge(potential: ModeSeries, reference: ModeSeries | None) -> dict[str, Any]:
+def judge(
+    potential: ModeSeries,
+    reference: ModeSeries | None,
+    *,
+    notes: Sequence[str] = (),
+    failed: bool = False,
+) -> dict[str, Any]:
     """Table of a potential's modes, beside the reference where there is one, and a verdict.
 
     Parameters
@@ -32,6 +38,10 @@ def judge(potential: ModeSeries, reference: ModeSeries | None) -> dict[str, Any]
         The modes to judge.
     reference : ModeSeries or None
         The modes to judge by, in the same atom order.
+    notes : sequence of str
+        Sentences that come first.
+    failed : bool
+        Whether something is wrong already that modes do not show.
 
     Returns
     -------
@@ -64,7 +74,7 @@ def judge(potential: ModeSeries, reference: ModeSeries | None) -> dict[str, Any]
             for row in rows
             if row['shift'] is not None and trend(row['shift'], potential.tolerances) == 'red'
         ],
-        'verdict': _verdict(rows, labels, potential),
+        'verdict': _verdict(rows, labels, potential, notes=notes, failed=failed),
     }
 
 
@@ -110,14 +120,24 @@ def _no_reference() -> Row:
     }
 
 
-def _verdict(rows: Sequence[Row], labels: Sequence[str], series: ModeSeries) -> dict[str, Any]:
+def _verdict(
+    rows: Sequence[Row],
+    labels: Sequence[str],
+    series: ModeSeries,
+    *,
+    notes: Sequence[str],
+    failed: bool,
+) -> dict[str, Any]:
     """Passed if every DFT shift has its sign and nothing is unstable that DFT has stable."""
     if not labels:
-        return {'passed': None, 'sentences': without_reference(rows, series)}
+        return {
+            'passed': False if failed else None,
+            'sentences': [*notes, *without_reference(rows, series)],
+        }
     worse, missed = instabilities(rows, labels, series)
     shifts, signs_right = shift_sentences(rows, labels, series.tolerances)
-    sentences = [*worse, *shifts, *missed, error_sentence(rows, labels, series)]
+    sentences = [*notes, *worse, *shifts, *missed, error_sentence(rows, labels, series)]
     return {
-        'passed': signs_right and not worse,
+        'passed': signs_right and not worse and not failed,
         'sentences': sentences + overlap_sentences(rows, series.tolerances),
     }

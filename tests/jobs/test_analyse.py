@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from ase import Atoms, units
+from ase.build import make_supercell
 from ase.calculators.lj import LennardJones
 from ins_crystals import MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS, spring_crystal
 from phonopy.structure.atoms import PhonopyAtoms
@@ -50,14 +51,18 @@ def forces_of(epsilon: float = 0.02) -> LennardJones:
     return LennardJones(sigma=1.75, epsilon=epsilon, rc=4.0, smooth=True)
 
 
-def write_phonons(folder, name, *, epsilon=0.02, order=None, scales=SCALES, matrix=(1, 1, 2)):
+def write_phonons(folder, name, *, order=None, scales=SCALES, **options):
+    crystals = {label: rutile(scale) for label, scale in scales.items()}
+    if order is not None:
+        crystals = {label: atoms[order] for label, atoms in crystals.items()}
+    return write_crystals(folder, name, crystals, **options)
+
+
+def write_crystals(folder, name, crystals, *, epsilon=0.02, matrix=(1, 1, 2)):
     files = {}
-    for label, scale in scales.items():
-        atoms = rutile(scale)
+    for label, atoms in crystals.items():
         phonon = calculate_force_constants(
-            atoms=atoms if order is None else atoms[order],
-            calculator=forces_of(epsilon),
-            supercell_matrix=np.diag(matrix),
+            atoms=atoms, calculator=forces_of(epsilon), supercell_matrix=np.diag(matrix)
         )
         files[label] = f'{name}.{label}.yaml'
         save_force_constants(phonon=phonon, path=folder / files[label])
@@ -217,6 +222,100 @@ def test_a_reference_of_force_constants_judges_as_frozen_phonons_do(analysed, tm
         )
         if matrix == (1, 1, 1):
             assert 'unit cell alone' in found['reference']['vibrational_pressure']['reason']
+
+
+@pytest.fixture(scope='module')
+def transformed(tmp_path_factory):
+    """Three pressures; at the last one some crystals have another space group or a doubled cell."""
+    folder = tmp_path_factory.mktemp('transformed')
+    low = {'p_0000': rutile(1.0), 'p_1000': rutile(0.99)}
+    crystals = {
+        'dft': low | {'p_2000': rutile(0.98)},
+        'stays': low | {'p_2000': rutile(0.98)},
+        'turns': low | {'p_2000': turned(rutile(0.98))},
+        'doubles': low | {'p_2000': make_supercell(rutile(0.98), np.diag([1, 1, 2]))},
+        'other': {'p_0000': make_supercell(rutile(1.0), np.diag([1, 1, 2]))},
+    }
+    files = {
+        name: write_crystals(folder, name, by_label, matrix=(1, 1, 1))
+        for name, by_label in crystals.items()
+    }
+    dft = files.pop('dft')
+    return run_here(folder, {**make_job(folder, files), 'reference_phonons': dft})
+
+
+def turned(atoms):
+    """H moved along (1, -1, 0) by 0.15 Å, which leaves Pnnm."""
+    moved = atoms.copy()
+    moved.positions[2:] += 0.106 * np.array([[1, -1, 0], [-1, 1, 0], [1, 1, 0], [-1, -1, 0]])
+    return moved
+
+
+def test_modes_are_followed_as_far_as_the_crystal_is_one(transformed):
+    stays, turns = (transformed['potentials'][name] for name in ('stays', 'turns'))
+    (only,) = stays['segments']
+    assert only['labels'] == ['p_0000', 'p_1000', 'p_2000']
+    assert (only['space_group'], only['n_atoms'], only['modes']) == ('P4_2/mnm (136)', 6, None)
+    first, second = turns['segments']
+    assert (first['labels'], second['labels']) == (['p_0000', 'p_1000'], ['p_2000'])
+    assert second['space_group'] == 'Pnnm (58)'
+    assert sum(row['degeneracy'] for row in second['modes']) == 15
+    assert {tuple(row['frequencies']) for row in second['modes']} == {('p_2000',)}
+    assert second['acoustic_cm1']['p_2000'] < 1
+    for block in (turns, transformed['potentials']['doubles']):
+        for row, whole in zip(block['modes'], stays['modes'], strict=True):
+            assert row['frequencies'] == pytest.approx(
+                {label: whole['frequencies'][label] for label in ('p_0000', 'p_1000')}
+            )
+            assert row['shift'] == pytest.approx(
+                whole['frequencies']['p_1000'] - whole['frequencies']['p_0000']
+            )
+        assert block['attribution']['to'] == 'p_1000'
+        assert set(block['rms_error_cm1']) == {'p_0000', 'p_1000'}
+    assert transformed['pressures'] == {'p_0000': 0.0, 'p_1000': 1.0, 'p_2000': 2.0}
+    json.dumps(transformed, allow_nan=False)
+
+
+def test_a_crystal_that_transforms_where_dft_does_not_fails(transformed):
+    assert transformed['potentials']['stays']['verdict']['passed'] is True
+    for name, change in (
+        ('turns', 'is Pnnm (58) instead of P4_2/mnm (136)'),
+        ('doubles', 'has 12 atoms in its cell instead of 6'),
+    ):
+        verdict = transformed['potentials'][name]['verdict']
+        assert verdict['passed'] is False
+        assert verdict['sentences'][0] == (
+            f'Modes are followed from 0 to 1 GPa only: at 2 GPa the crystal {change}.'
+        )
+        assert verdict['sentences'][1].endswith('in DFT P4_2/mnm (136) with 6 atoms.')
+
+
+def test_another_crystal_than_dft_is_not_judged(transformed):
+    block = transformed['potentials']['other']
+    assert block['verdict']['passed'] is None
+    assert 'their modes cannot be compared' in block['verdict']['sentences'][0]
+    assert sum(row['degeneracy'] for row in block['modes']) == 33
+    assert block['rms_error_all_cm1'] is None
+
+
+def test_dft_may_transform_too(transformed, tmp_path):
+    """Modes of both are followed up to there; where one transforms alone, that is said."""
+    low = {'p_0000': rutile(1.0), 'p_1000': rutile(0.99)}
+    both = low | {'p_2000': turned(rutile(0.98))}
+    files = {
+        name: write_crystals(tmp_path, name, crystals, matrix=(1, 1, 1))
+        for name, crystals in {'dft': both, 'alike': both, 'stays': low | {
+            'p_2000': rutile(0.98)}}.items()
+    }  # fmt: skip
+    dft = files.pop('dft')
+    found = run_here(tmp_path, {**make_job(tmp_path, files), 'reference_phonons': dft})
+    assert len(found['reference']['segments']) == 2
+    assert found['potentials']['alike']['verdict']['passed'] is True
+    stays = found['potentials']['stays']
+    assert stays['verdict']['passed'] is False
+    assert 'in DFT Pnnm (58)' in stays['verdict']['sentences'][0]
+    assert set(stays['modes'][0]['frequencies']) == {'p_0000', 'p_1000', 'p_2000'}
+    assert set(stays['modes'][0]['reference']) == {'p_0000', 'p_1000'}
 
 
 def test_two_references_are_refused(tmp_path):
