@@ -17,7 +17,7 @@ Each pressure leaves the files that ``insbench-job phonons`` leaves, ``p_1500.np
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from zipfile import BadZipFile
 
 import numpy as np
@@ -30,6 +30,7 @@ from aiida_insbench.science.displaced_forces import DisplacedForces
 from aiida_insbench.science.errors import (
     ComputationError,
     ConvergenceError,
+    InputError,
     InterruptedJobError,
     JobFileError,
 )
@@ -65,7 +66,7 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     Raises
     ------
     InputError
-        If the job file or a file of forces is wrong.
+        If the job file or a file of forces is wrong, or every pressure failed for what was given.
     ConvergenceError
         If every pressure failed.
     """
@@ -78,22 +79,21 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     labels = sorted(crystals, key=pressure_from_label)
     forces = {label: read_forces(crystals[label], folder, label) for label in labels}
     residuals: dict[str, float] = {}
-    reasons: dict[str, str] = {}
+    failures: dict[str, ComputationError | InputError] = {}
     for label in labels:
         try:
             residuals[label] = _fit(label, forces[label], crystals[label], settings, folder)
         except InterruptedJobError:
             raise
-        except ComputationError as exc:
-            reasons[label] = str(exc)
+        except (ComputationError, InputError) as exc:
+            # forces that lack a displacement at one pressure are no reason to lose the others
+            failures[label] = exc
             progress.report(f'{label} failed: {exc}')
             continue
         progress.report(f'{label} finished', residual=residuals[label])
+    reasons = {label: str(exc) for label, exc in failures.items()}
     if not residuals:
-        raise ConvergenceError(
-            'No pressure could be finished. '
-            + ' '.join(f'{label}: {text}' for label, text in reasons.items())
-        )
+        _refuse(reasons, wrong=any(isinstance(exc, InputError) for exc in failures.values()))
     return {
         'finished': list(residuals),
         'missing': list(reasons),
@@ -169,6 +169,13 @@ def crystal_record(
         'space_group': {'before': None, 'after': space_group(atoms=atoms, symprec=symprec)},
         'relax_steps': None,
     }
+
+
+def _refuse(reasons: dict[str, str], *, wrong: bool) -> NoReturn:
+    message = 'No pressure could be finished. ' + ' '.join(
+        f'{label}: {text}' for label, text in reasons.items()
+    )
+    raise InputError(message) if wrong else ConvergenceError(message)
 
 
 def _residual_stress(stress: list[float], pressure: float) -> float:

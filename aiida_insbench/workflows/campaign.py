@@ -81,7 +81,7 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
         spec.expose_inputs(
             ReferenceWorkChain,
             namespace='reference',
-            exclude=('relax.structure', 'relaxed'),
+            exclude=('relax.structure', 'relaxed', 'supercell_matrix', 'displacements'),
             namespace_options={'required': False, 'populate_defaults': False},
         )
         spec.expose_inputs(

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain, while_
-from aiida.orm import Dict, Float, Int, List, StructureData
+from aiida.orm import Dict, Float, Int, List, StructureData, TrajectoryData
 from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
 
 from aiida_insbench.calculations.sample import validate_pressures
@@ -89,6 +89,13 @@ class RelaxWorkChain(WorkChain):
         spec.output_namespace(
             'parameters', valid_type=Dict, dynamic=True, help='pw.x results, by pressure label.'
         )
+        spec.output_namespace(
+            'trajectory',
+            valid_type=TrajectoryData,
+            dynamic=True,
+            required=False,
+            help='Energies, forces and stresses on the way, of the last run, by pressure label.',
+        )
         spec.exit_code(
             411,
             'ERROR_RELAXATION_FAILED',
@@ -141,8 +148,11 @@ class RelaxWorkChain(WorkChain):
     def results(self) -> None:
         """Attach relaxed structures."""
         for label in self.ctx.pressures:
-            self.out(f'structure.{label}', self.ctx[label].outputs.output_structure)
-            self.out(f'parameters.{label}', self.ctx[label].outputs.output_parameters)
+            outputs = self.ctx[label].outputs
+            self.out(f'structure.{label}', outputs.output_structure)
+            self.out(f'parameters.{label}', outputs.output_parameters)
+            if 'output_trajectory' in outputs:
+                self.out(f'trajectory.{label}', outputs.output_trajectory)
 
     def _failed(self, label: str, node: Any) -> ExitCode:
         return self.exit_codes.ERROR_RELAXATION_FAILED.format(

@@ -147,6 +147,19 @@ def test_one_bad_fit_leaves_the_others(tmp_path):
     assert again['finished'] == ['p_0000', 'p_2000']
 
 
+def test_a_lost_displacement_leaves_the_other_pressures(tmp_path):
+    crystals = {label: entry(tmp_path, label) for label in ('p_0000', 'p_2000')}
+    path = tmp_path / 'forces_p_2000.npz'
+    with np.load(path) as data:
+        arrays = {name: data[name][1:] for name in data}
+    np.savez(path, **arrays)
+    result = compute(tmp_path, crystals)
+    assert result['finished'] == ['p_0000']
+    assert 'lacks the opposite displacement' in result['reasons']['p_2000']
+    with pytest.raises(InputError, match=r'finished\. p_2000: .*lacks the opposite'):
+        compute(tmp_path, {'p_2000': crystals['p_2000']})
+
+
 def test_all_bad_is_an_error(tmp_path):
     with pytest.raises(ConvergenceError, match=r'No pressure could be finished\. p_0000: '):
         compute(tmp_path, {'p_0000': entry(tmp_path, 'p_0000', noise=0.05)})

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from aiida.engine import ProcessBuilder
-from aiida.orm import AbstractCode, Bool, Dict, Int, List, Str, StructureData
+from aiida.orm import AbstractCode, Dict, Int, List, StructureData
 from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
 
-from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.pressure import check_pressures
+from aiida_insbench.workflows.protocols.dft import (
+    check_pseudos,
+    pw_inputs,
+    relax_inputs,
+    supercell_by_distance,
+    unit_cell_mesh,
+)
 from aiida_insbench.workflows.protocols.options import job_metadata, pw_options, train_inputs
+from aiida_insbench.workflows.protocols.reference import gamma_settings
 
 
 class CampaignProtocol(ProtocolMixin):
@@ -81,11 +87,11 @@ class CampaignProtocol(ProtocolMixin):
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         pressures = check_pressures(pressures)
-        _check_pseudos(structure, pseudos)
+        check_pseudos(structure, pseudos)
         parts = _Parts(
             inputs=inputs,
             structure=structure,
-            pw=_pw_inputs(pw_code, inputs, pseudos, cutoffs),
+            pw=pw_inputs(pw_code, inputs, pseudos, cutoffs),
             job_code=job_code,
             seed=seed,
         )
@@ -134,9 +140,7 @@ class _Parts:
         self.pw = pw
         self.job_code = job_code
         self.seed = seed
-        self.mesh = List(
-            inputs['kpoints_mesh'] or _mesh(structure, float(inputs['kpoints_distance']))
-        )
+        self.mesh = unit_cell_mesh(inputs, structure)
 
     def job(self) -> dict[str, Any]:
         return {'code': self.job_code, 'metadata': job_metadata(1)}
@@ -146,12 +150,7 @@ class _Parts:
         if ranks > 1:
             pw['pw']['metadata'] = {'options': pw_options(ranks)}
             pw['pw']['parallelization'] = Dict({'npool': ranks})
-        return {
-            'pressures': List(list(pressures)),
-            'kpoints_mesh': self.mesh,
-            'settings': Dict(self.inputs['relax']),
-            'pw_base': pw,
-        }
+        return relax_inputs(self.inputs, pressures, mesh=self.mesh, pw=pw)
 
     def label(self) -> dict[str, Any]:
         return {'kpoints_mesh': self.mesh, 'pw_base': self.pw}
@@ -189,14 +188,19 @@ class _Parts:
         pw['pw']['metadata'] = {'options': pw_options(1, background=True)}
         return {
             'relax': {**self.relax(pressures), 'pw_base': pw},
-            'sample': {'sample': {**self.job(), 'settings': Dict(self.inputs['reference'])}},
+            'sample': {
+                'sample': {**self.job(), 'settings': gamma_settings(self.inputs['reference'])}
+            },
             'label': {'kpoints_mesh': self.mesh, 'pw_base': pw},
+            'fit': {'fit': self.job()},
         }
 
     def phonons(self) -> dict[str, Any]:
         settings = dict(self.inputs['phonons'])
         distance = float(settings.pop('minimum_image_distance'))
-        supercell = settings.pop('supercell_matrix', None) or _supercell(self.structure, distance)
+        supercell = settings.pop('supercell_matrix', None) or supercell_by_distance(
+            self.structure, distance
+        )
         return {
             'phonons': {
                 **self.job(),
@@ -204,49 +208,6 @@ class _Parts:
                 'settings': Dict(settings),
             }
         }
-
-
-def _pw_inputs(
-    code: AbstractCode,
-    inputs: dict[str, Any],
-    pseudos: Mapping[str, Any],
-    cutoffs: tuple[float, float],
-) -> dict[str, Any]:
-    parameters = {key: dict(values) for key, values in inputs['pw'].items()}
-    parameters['SYSTEM'].update({'ecutwfc': cutoffs[0], 'ecutrho': cutoffs[1]})
-    return {
-        'clean_workdir': Bool(inputs['clean_workdir']),
-        'on_unhandled_failure': Str('restart_once'),
-        'pw': {
-            'code': code,
-            'parameters': Dict(parameters),
-            'pseudos': dict(pseudos),
-            'metadata': {'options': pw_options(1)},
-        },
-    }
-
-
-def _check_pseudos(structure: StructureData, pseudos: Mapping[str, Any]) -> None:
-    lacking = sorted(structure.get_symbols_set() - set(pseudos))
-    if lacking:
-        raise InputError(
-            format_error(
-                f'No pseudopotential for {", ".join(lacking)}.',
-                fix='Install a family that has them (aiida-pseudo install) and name it.',
-            )
-        )
-
-
-def _mesh(structure: StructureData, distance: float) -> list[int]:
-    reciprocal = 2 * np.pi * np.linalg.norm(structure.get_ase().cell.reciprocal().array, axis=1)
-    return [max(1, math.ceil(length / distance - 1e-9)) for length in reciprocal]
-
-
-def _supercell(structure: StructureData, distance: float) -> list[list[int]]:
-    cell = structure.get_ase().cell
-    heights = cell.volume / np.array([np.linalg.norm(np.cross(cell[i - 2], cell[i - 1]))
-                                      for i in range(3)])  # fmt: skip
-    return np.diag([max(1, math.ceil(distance / height - 1e-9)) for height in heights]).tolist()
 
 
 def _cells(cells: Sequence[dict[str, Any]], frames: int) -> list[dict[str, Any]]:

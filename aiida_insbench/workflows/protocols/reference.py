@@ -1,0 +1,129 @@
+"""Builder of the DFT reference from a protocol, for `ReferenceWorkChain`."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from aiida.engine import ProcessBuilder
+from aiida.orm import AbstractCode, Dict, Float, List, StructureData
+from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
+
+from aiida_insbench.science.pressure import check_pressures
+from aiida_insbench.workflows.protocols.dft import (
+    check_pseudos,
+    pw_inputs,
+    relax_inputs,
+    supercell_by_distance,
+    unit_cell_mesh,
+)
+from aiida_insbench.workflows.protocols.options import job_metadata
+
+
+class ReferenceProtocol(ProtocolMixin):
+    """`get_builder_from_protocol` and `get_builder_restart` of the DFT reference."""
+
+    @classmethod
+    def get_protocol_filepath(cls) -> pathlib.Path:
+        """Path of the YAML file: a campaign computes its reference by the same protocols."""
+        return pathlib.Path(__file__).with_name('campaign.yaml')
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        pw_code: AbstractCode,
+        job_code: AbstractCode,
+        structure: StructureData,
+        pressures: Sequence[float],
+        *,
+        pseudos: Mapping[str, Any],
+        cutoffs: tuple[float, float],
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        ranks: int = 1,
+    ) -> ProcessBuilder:
+        """Fill a builder.
+
+        Parameters
+        ----------
+        pw_code, job_code : AbstractCode
+            pw.x, and ``insbench-job``.
+        structure : StructureData
+            The crystal to start from.
+        pressures : sequence of float
+            In GPa; positive is compression.
+        pseudos : mapping
+            Element to pseudopotential node.
+        cutoffs : tuple of two floats
+            Plane-wave cutoffs of wave functions and charge density, Ry.
+        protocol : {'fast', 'balanced', 'stringent'}
+            ``fast``: the unit cell, Γ only; the others: supercells.
+        overrides : dict, optional
+            Laid over the protocol: ``pw``, ``relax``, ``kpoints_mesh``, ``kpoints_distance`` and
+            ``reference`` with ``displacement`` (Å), ``symprec`` (Å), ``minimum_image_distance`` (Å)
+            or ``supercell_matrix``, ``mesh``, and ``pw``, laid over ``pw`` for displaced
+            supercells.
+        ranks : int
+            MPI ranks of each pw.x.
+
+        Returns
+        -------
+        ProcessBuilder
+            Ready to submit.
+
+        Raises
+        ------
+        InputError
+            If an element has no pseudopotential, or a pressure is not one.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        chosen = inputs['reference']
+        check_pseudos(structure, pseudos)
+        mesh = unit_cell_mesh(inputs, structure)
+        pw = pw_inputs(pw_code, inputs, pseudos, cutoffs, ranks=ranks)
+        job = {'code': job_code, 'metadata': job_metadata(1)}
+        builder = cls.get_builder()  # type: ignore[attr-defined]
+        builder.relax = {
+            'structure': structure,
+            **relax_inputs(inputs, check_pressures(pressures), mesh=mesh, pw=pw),
+        }
+        builder.fit = {'fit': {**job, 'settings': Dict({'mesh': chosen['mesh']})}}
+        matrix = chosen.get('supercell_matrix') or supercell_by_distance(
+            structure, float(chosen['minimum_image_distance'])
+        )
+        if np.array_equal(matrix, np.eye(3)):
+            builder.sample = {'sample': {**job, 'settings': gamma_settings(chosen)}}
+            builder.label = {'kpoints_mesh': mesh, 'pw_base': pw}
+            return builder
+        tight = {**inputs, 'pw': _laid_over(inputs['pw'], chosen['pw'])}
+        builder.supercell_matrix = List(matrix)
+        builder.displacements = {
+            'displacement': Float(chosen['displacement']),
+            'symmetry_tolerance': Float(chosen['symprec']),
+            'kpoints_mesh': mesh,
+            'clean_workdir': pw['clean_workdir'],
+            'pw_base': pw_inputs(pw_code, tight, pseudos, cutoffs, ranks=ranks),
+        }
+        return builder
+
+    @classmethod
+    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
+        """Builder with the inputs of an earlier run; with caching on, nothing runs twice."""
+        builder: ProcessBuilder = node.get_builder_restart()
+        return builder
+
+
+def gamma_settings(chosen: Mapping[str, Any]) -> Dict:
+    """Settings of `insbench.sample` for displacements of the unit cell."""
+    return Dict({name: chosen[name] for name in ('displacement', 'symprec')})
+
+
+def _laid_over(
+    parameters: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    return {
+        name: {**parameters.get(name, {}), **changes.get(name, {})}
+        for name in {**parameters, **changes}
+    }
