@@ -17,7 +17,12 @@ from aiida_insbench.science.structures import atoms_to_dict
 
 
 def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str | None:
-    if not inputs or 'reference' not in inputs:
+    if not inputs:
+        return None
+    unknown = sorted(set(inputs.get('strained', {})) - set(inputs.get('phonons', {})))
+    if unknown:
+        return f'`strained` names {", ".join(unknown)}, which `phonons` does not.'
+    if 'reference' not in inputs:
         return None
     if inputs.get('reference_phonons'):
         return '`reference` and `reference_phonons` are two references; give one.'
@@ -66,6 +71,14 @@ class AnalyseCalculation(InsbenchCalculation):
             help='Force constants of DFT by pressure label, in any supercell; instead of '
             '`reference`.',
         )
+        spec.input_namespace(
+            'strained',
+            valid_type=ForceConstantsData,
+            dynamic=True,
+            required=False,
+            help='Force constants by potential, then by the label of its last pressure: the cell '
+            'of that pressure with the fractional coordinates of the first.',
+        )
         spec.input('settings', valid_type=Dict, help='Tolerances.')
         spec.inputs.validator = _validate_inputs
 
@@ -85,6 +98,13 @@ class AnalyseCalculation(InsbenchCalculation):
             'reference_phonons': {
                 label: write_force_constants(folder, node, f'reference-phonons.{label}')
                 for label, node in self.inputs.get('reference_phonons', {}).items()
+            },
+            'strained': {
+                name: {
+                    label: write_force_constants(folder, node, f'strained-{name}.{label}')
+                    for label, node in by_label.items()
+                }
+                for name, by_label in self.inputs.get('strained', {}).items()
             },
             'settings': self.inputs.settings.get_dict(),
         }

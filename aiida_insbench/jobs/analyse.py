@@ -3,8 +3,10 @@
 Job: ``phonons`` (phonopy YAML by potential and pressure label); what to judge by, one of
 ``reference_phonons`` (phonopy YAML by pressure label, in any supercell) and ``reference`` (labelled
 frozen-phonon frames of the unit cell, extended XYZ, with ``reference_structures``, the undisplaced
-cells by label), or neither; ``settings`` (`aiida_insbench.jobs.analyse_settings`). Frequencies in
-cm⁻¹, negative for imaginary modes; pressures in GPa.
+cells by label), or neither; ``strained``, optional (phonopy YAML by potential and label of the last
+pressure: its cell with the fractional coordinates of the first pressure); ``settings``
+(`aiida_insbench.jobs.analyse_settings`). Frequencies in cm⁻¹, negative for imaginary modes;
+pressures in GPa.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aiida_insbench.jobs.analyse_phonons import DFT, read_phonons
+from phonopy import Phonopy
+
+from aiida_insbench.jobs.analyse_phonons import DFT, read_phonons, read_strained
 from aiida_insbench.jobs.analyse_settings import read_analyse_settings
 from aiida_insbench.jobs.analyse_sources import Source, make_sources, segment_tables
 from aiida_insbench.jobs.progress import Progress
-from aiida_insbench.science.attribution import explain_shifts
+from aiida_insbench.science.explained_shifts import explain_shifts
 from aiida_insbench.science.gamma_series import in_own_order
 from aiida_insbench.science.mode_table import mode_table
 from aiida_insbench.science.pressure import pressure_from_label
@@ -55,13 +59,14 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
         If files cannot be read, or cells are not the same crystal.
     """
     settings = read_analyse_settings(job.get('settings'))
+    strained = read_strained(job, folder)
     phonons = read_phonons(job, folder, symprec=settings.symprec, progress=progress)
     sources = make_sources(phonons, settings)
     blocks = {}
     for name, source in sources.items():
         blocks[name] = {
             'segments': segment_tables(source, settings),
-            'attribution': _explain(source),
+            'attribution': _explain(source, strained.get(name, {})),
             'vibrational_pressure': _vibrational_pressure(source, settings.temperature),
         }
         progress.report(f'modes of {name or "DFT"} followed and their shifts split')
@@ -109,7 +114,7 @@ def _vibrational_pressure(source: Source, temperature: float) -> dict[str, Any]:
     return quasi_harmonic_pressure(phonons, temperature=temperature)
 
 
-def _explain(source: Source) -> dict[str, Any] | None:
+def _explain(source: Source, strained: Mapping[str, Phonopy]) -> dict[str, Any] | None:
     """Why the modes shift from the first to the last pressure they are followed to; None if one."""
     labels = list(source.series.pressures)
     if len(labels) < 2:
@@ -121,11 +126,12 @@ def _explain(source: Source) -> dict[str, Any] | None:
         for one, label in zip((optical.sets[0], optical.sets[-1]), ends, strict=True)
     )
     phonons = source.phonons[ends[0]], source.phonons[ends[1]]
-    return {
-        'from': ends[0],
-        'to': ends[1],
-        **explain_shifts(phonons, (first, last), optical.groups),
-    }
+    found = explain_shifts(phonons, (first, last), optical.groups, strained=strained.get(ends[1]))
+    if strained and ends[1] not in strained:
+        found['steps_reason'] = (
+            f'The strained state is of {", ".join(strained)}, but modes are followed to {ends[1]}.'
+        )
+    return {'from': ends[0], 'to': ends[1], **found}
 
 
 def _pressures(labels: Mapping[str, Any] | set[str]) -> dict[str, float]:

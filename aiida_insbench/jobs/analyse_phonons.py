@@ -70,5 +70,22 @@ def read_phonons(
     return phonons
 
 
+def read_strained(job: Mapping[str, Any], folder: Path) -> dict[str, dict[str, Phonopy]]:
+    """Read the force constants of strained states, by potential and label.
+
+    Raises
+    ------
+    JobFileError
+        If one is of no potential.
+    InputError
+        If a file cannot be read.
+    """
+    files: Mapping[str, Mapping[str, str]] = job.get('strained') or {}
+    unknown = sorted(set(files) - set(job.get('phonons') or {}))
+    if unknown:
+        raise JobFileError(f'`strained` names {", ".join(unknown)}, which `phonons` does not.')
+    return {name: _load(by_label, folder) for name, by_label in files.items()}
+
+
 def _load(files: Mapping[str, str], folder: Path) -> dict[str, Phonopy]:
     return {label: load_force_constants(folder / path) for label, path in files.items()}

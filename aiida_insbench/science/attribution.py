@@ -30,22 +30,17 @@ Hellmann's and Feynman's theorem, Feynman, *Physical Review* 56, 340 (1939). Aco
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from phonopy import Phonopy
 
-from aiida_insbench.science.errors import ComputationError, InputError, format_error
+from aiida_insbench.science.errors import ComputationError, format_error
 from aiida_insbench.science.gamma_modes import eigenvalues_to_wavenumbers
 from aiida_insbench.science.modes import FloatArray, IntArray, ModeSet, subspace_overlap
 from aiida_insbench.science.pairs import (
     SHELLS,
     PairFrame,
-    change_of_force_constants,
-    pair_frame,
     pair_terms,
     sums_of_pairs,
 )
@@ -153,50 +148,6 @@ def attribute(
         residual=residual,
         **sums_of_pairs(frame, pairs, shells=shells),
     )
-
-
-def explain_shifts(
-    states: tuple[Phonopy, Phonopy],
-    modes: tuple[ModeSet, ModeSet],
-    groups: Sequence[IntArray],
-    *,
-    shells: tuple[float, ...] = SHELLS,
-) -> dict[str, Any]:
-    """Split the shifts of all modes between two states, JSON-ready.
-
-    Parameters
-    ----------
-    states : (Phonopy, Phonopy)
-        With force constants.
-    modes : (ModeSet, ModeSet)
-        Of the two states, as for `attribute`, atoms in the states' order.
-    groups : sequence of ndarray of int
-        Degenerate sets.
-    shells : tuple of float
-        Edges of distance shells in Å.
-
-    Returns
-    -------
-    dict
-        ``modes``: for each group the fields of `Attribution`, or ``reason`` why there is none;
-        ``reason``: why there are none at all, or None.
-    """
-    try:
-        change = change_of_force_constants(*states)
-    except InputError as exc:
-        return {'modes': [], 'reason': str(exc)}
-    frame = pair_frame(states[0])
-    rows: list[dict[str, Any]] = []
-    for index, members in enumerate(groups):
-        try:
-            found = attribute(
-                frame, change, first=modes[0], second=modes[1], members=members, shells=shells
-            )
-        except ComputationError as exc:
-            rows.append({'index': index, 'reason': str(exc)})
-            continue
-        rows.append({'index': index, 'reason': None, **dataclasses.asdict(found)})
-    return {'modes': rows, 'reason': None}
 
 
 def _per_wavenumber(

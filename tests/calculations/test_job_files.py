@@ -384,7 +384,7 @@ class TestAnalyse:
         assert files == []
         assert set(job) == {
             'schema', 'stage', 'phonons', 'reference', 'reference_structures',
-            'reference_phonons', 'settings',
+            'reference_phonons', 'strained', 'settings',
         }  # fmt: skip
         for name, node in nodes.items():
             same_phonons(tmp_path / job['phonons'][name]['p_0000'], node)
@@ -416,6 +416,19 @@ class TestAnalyse:
         assert job['reference'] is None
         same_phonons(tmp_path / job['reference_phonons']['p_0000'], nodes[2])
         same_phonons(tmp_path / job['phonons']['reference_phonons']['p_0000'], nodes[1])
+
+    def test_job_with_strained_states(self, tmp_path):
+        node = force_constants(seed=3)
+        inputs = {
+            'phonons': {'base': {'p_0000': force_constants(), 'p_1000': force_constants()}},
+            'settings': Dict({}),
+        }
+        job, _ = prepare(
+            AnalyseCalculation, tmp_path, strained={'base': {'p_1000': node}}, **inputs
+        )
+        same_phonons(tmp_path / job['strained']['base']['p_1000'], node)
+        message = refusal(AnalyseCalculation, strained={'bass': {'p_1000': node}}, **inputs)
+        assert '`strained` names bass' in message
 
     def test_two_references_are_refused(self):
         message = refusal(

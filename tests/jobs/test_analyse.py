@@ -318,6 +318,25 @@ def test_dft_may_transform_too(transformed, tmp_path):
     assert set(stays['modes'][0]['reference']) == {'p_0000', 'p_1000'}
 
 
+def test_shifts_have_two_steps_where_the_strained_state_is_given(tmp_path):
+    """Atoms keep their fractions from 0 to 1 GPa, so all of the shift is strain."""
+    files = write_phonons(tmp_path, 'a')
+    job = {**make_job(tmp_path, {'a': files, 'b': files}), 'strained': {'a': {
+        'p_1000': files['p_1000']}, 'b': {'p_0000': files['p_0000']}}}  # fmt: skip
+    found = run_here(tmp_path, job)['potentials']
+    assert found['a']['attribution']['steps_reason'] is None
+    for row in found['a']['attribution']['modes']:
+        assert row['steps']['strain']['elements'] == pytest.approx(row['elements'])
+        assert row['steps']['relaxation']['shift'] == pytest.approx(0, abs=1e-9)
+    assert 'followed to p_1000' in found['b']['attribution']['steps_reason']
+
+
+def test_strained_states_of_no_potential_are_refused(tmp_path):
+    job = {**make_job(tmp_path, {'a': {'p_0000': 'none'}}), 'strained': {'b': {'p_0000': 'none'}}}
+    with pytest.raises(JobFileError, match='`strained` names b'):
+        run_here(tmp_path, job)
+
+
 def test_two_references_are_refused(tmp_path):
     job = make_job(tmp_path, {'a': {'p_0000': 'none.yaml'}}, frames=reference_frames())
     with pytest.raises(JobFileError, match='Both'):
