@@ -15,6 +15,7 @@ from phonopy.physical_units import get_physical_units
 
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.supercells import same_point_group
+from aiida_insbench.science.tetrahedra import mesh_tetrahedra, states_below
 
 FloatArray = NDArray[np.float64]
 #: A frequency below this (cm⁻¹) is an imaginary mode; acoustic modes at Γ are zero to 1e-4 cm⁻¹.
@@ -38,7 +39,8 @@ class MeshModes:
     dos_frequency : ndarray, shape (n_bins,)
         In cm⁻¹.
     dos : ndarray, shape (n_bins,)
-        States per cm⁻¹ and cell (tetrahedron method); integrates to 3N.
+        States per cm⁻¹ and cell, mean over the interval of one pitch around each frequency
+        (tetrahedron method); its sum times the pitch is 3N, however flat the bands.
     """
 
     mesh: tuple[int, int, int]
@@ -100,17 +102,16 @@ def mesh_modes(*, phonon: Phonopy, mesh: Sequence[int], pitch: float = 2.0) -> M
         divisions, is_gamma_center=True, is_mesh_symmetry=same_point_group(phonon)
     )
     frequencies = np.asarray(result.frequencies, dtype=float) * to_wavenumber
-    lowest, highest = frequencies.min() - 5 * pitch, frequencies.max() + 5 * pitch
-    dos = phonon.run_total_dos(
-        freq_min=lowest / to_wavenumber,
-        freq_max=highest / to_wavenumber,
-        freq_pitch=pitch / to_wavenumber,
+    tetrahedra, weights = mesh_tetrahedra(result)
+    edges = np.arange(frequencies.min() - 5.5 * pitch, frequencies.max() + 5.5 * pitch, pitch)
+    states = states_below(
+        energies=edges, frequencies=frequencies, tetrahedra=tetrahedra, weights=weights
     )
     return MeshModes(
         mesh=(divisions[0], divisions[1], divisions[2]),
         qpoints=np.array(result.qpoints, dtype=float),
         weights=np.array(result.weights, dtype=np.int64),
         frequencies=frequencies,
-        dos_frequency=np.asarray(dos.frequency_points, dtype=float) * to_wavenumber,
-        dos=np.asarray(dos.dos, dtype=float) / to_wavenumber,
+        dos_frequency=edges[:-1] + pitch / 2,
+        dos=np.diff(states) / pitch,
     )
