@@ -15,19 +15,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from phonopy import Phonopy
-
+from aiida_insbench.jobs.analyse_blocks import source_block
 from aiida_insbench.jobs.analyse_phonons import DFT, read_phonons, read_strained
 from aiida_insbench.jobs.analyse_settings import read_analyse_settings
-from aiida_insbench.jobs.analyse_sources import Source, make_sources, segment_tables
+from aiida_insbench.jobs.analyse_sources import Source, make_sources
 from aiida_insbench.jobs.progress import Progress
-from aiida_insbench.science.explained_shifts import explain_shifts
-from aiida_insbench.science.gamma_series import in_own_order
 from aiida_insbench.science.mode_table import mode_table
 from aiida_insbench.science.pressure import pressure_from_label
-from aiida_insbench.science.quasi_harmonic import quasi_harmonic_pressure
 from aiida_insbench.science.segments import end_of_following, other_crystals
-from aiida_insbench.science.verdict import judge
+from aiida_insbench.science.verdict import crossings, judge
 
 
 def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]:
@@ -45,11 +41,9 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     Returns
     -------
     dict
-        ``potentials`` (`judge` of each, ``segments`` of `segment_tables`, ``attribution`` of
-        `explain_shifts` and ``vibrational_pressure``: GPa at 0 K and at the temperature, by
-        label), ``reference`` (``modes`` of `mode_table`, ``acoustic_cm1``, ``pressures``,
-        ``segments``, ``attribution``, ``vibrational_pressure``) or None, ``pressures`` (GPa by
-        label), ``settings``.
+        ``potentials`` (`judge` and `source_block` of each), ``reference`` (``modes`` of
+        `mode_table`, ``acoustic_cm1``, ``pressures``, ``avoided_crossings`` and `source_block`) or
+        None, ``pressures`` (GPa by label), ``settings``.
 
     Raises
     ------
@@ -64,11 +58,7 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     sources = make_sources(phonons, settings)
     blocks = {}
     for name, source in sources.items():
-        blocks[name] = {
-            'segments': segment_tables(source, settings),
-            'attribution': _explain(source, strained.get(name, {})),
-            'vibrational_pressure': _vibrational_pressure(source, settings.temperature),
-        }
+        blocks[name] = source_block(source, settings, strained=strained.get(name, {}))
         progress.report(f'modes of {name or "DFT"} followed and their shifts split')
     reference = sources.pop(DFT, None)
     return {
@@ -81,6 +71,7 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
             'modes': mode_table(reference.series),
             'acoustic_cm1': reference.series.acoustic,
             'pressures': reference.series.pressures,
+            'avoided_crossings': crossings(reference.series),
             **blocks[DFT],
         },
         'pressures': _pressures({label for by_label in phonons.values() for label in by_label}),
@@ -99,39 +90,6 @@ def _judged(source: Source, reference: Source | None) -> dict[str, Any]:
         return judge(source.series, None, notes=notes)
     others = other_crystals(source.segments, reference.segments)
     return judge(source.series, reference.series, notes=[*notes, *others], failed=bool(others))
-
-
-def _vibrational_pressure(source: Source, temperature: float) -> dict[str, Any]:
-    """P_vib; none of a reference at Γ alone, whose dispersion nobody has computed."""
-    phonons = source.followed
-    if source.name == DFT and any(
-        len(one.supercell) == len(one.primitive) for one in phonons.values()
-    ):
-        return {
-            'reason': 'The reference is of the unit cell alone: it has modes at Γ, and no free '
-            'energy.'
-        }
-    return quasi_harmonic_pressure(phonons, temperature=temperature)
-
-
-def _explain(source: Source, strained: Mapping[str, Phonopy]) -> dict[str, Any] | None:
-    """Why the modes shift from the first to the last pressure they are followed to; None if one."""
-    labels = list(source.series.pressures)
-    if len(labels) < 2:
-        return None
-    optical = source.series.optical
-    ends = labels[0], labels[-1]
-    first, last = (
-        in_own_order(one, source.orders[label])
-        for one, label in zip((optical.sets[0], optical.sets[-1]), ends, strict=True)
-    )
-    phonons = source.phonons[ends[0]], source.phonons[ends[1]]
-    found = explain_shifts(phonons, (first, last), optical.groups, strained=strained.get(ends[1]))
-    if strained and ends[1] not in strained:
-        found['steps_reason'] = (
-            f'The strained state is of {", ".join(strained)}, but modes are followed to {ends[1]}.'
-        )
-    return {'from': ends[0], 'to': ends[1], **found}
 
 
 def _pressures(labels: Mapping[str, Any] | set[str]) -> dict[str, float]:

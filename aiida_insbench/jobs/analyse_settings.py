@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from aiida_insbench.science.errors import JobFileError
+from aiida_insbench.science.ins.qpoint_mesh import check_mesh
 from aiida_insbench.science.shifts import Tolerances
 
 
@@ -25,16 +26,20 @@ class AnalyseSettings:
         Tolerance of positions for symmetry, Å.
     temperature : float
         Of thermal motion, K.
+    mesh : tuple of three int, optional
+        Mesh of q-points over which modes are followed too; None for Γ alone.
     """
 
     tolerances: Tolerances
     symprec: float = 1e-3
     temperature: float = 300.0
+    mesh: tuple[int, int, int] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """All settings, JSON-ready, tolerances among the others."""
         settings = asdict(self)
-        return {**settings.pop('tolerances'), **settings}
+        mesh = None if self.mesh is None else list(self.mesh)
+        return {**settings.pop('tolerances'), **settings, 'mesh': mesh}
 
 
 def read_analyse_settings(given: Mapping[str, Any] | None) -> AnalyseSettings:
@@ -51,6 +56,9 @@ def read_analyse_settings(given: Mapping[str, Any] | None) -> AnalyseSettings:
         own['symprec'] = _number(rest.pop('symprec'), 'symprec', 'Å', zero=False)
     if 'temperature' in rest:
         own['temperature'] = _number(rest.pop('temperature'), 'temperature', 'K', zero=True)
+    if rest.get('mesh') is not None:
+        own['mesh'] = _mesh(rest['mesh'])
+    rest.pop('mesh', None)
     return AnalyseSettings(Tolerances.from_settings(rest), **own)
 
 
@@ -60,3 +68,9 @@ def _number(value: Any, name: str, unit: str, *, zero: bool) -> float:
         least = '≥ 0' if zero else '> 0'
         raise JobFileError(f'`{name}` is {value!r}; give a number {least} in {unit}.')
     return float(value)
+
+
+def _mesh(value: Any) -> tuple[int, int, int]:
+    if not isinstance(value, list | tuple):
+        raise JobFileError(f'`mesh` is {value!r}; give three positive whole numbers.')
+    return check_mesh(value)

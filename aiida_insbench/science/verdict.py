@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from aiida_insbench.science.avoided_crossings import avoided_crossings
 from aiida_insbench.science.errors import ComputationError
 from aiida_insbench.science.mode_errors import Row, mode_errors
 from aiida_insbench.science.mode_table import mode_table
@@ -49,8 +50,9 @@ def judge(
         ``modes`` (rows of `mode_table`, with ``reference`` (cm⁻¹ by label), ``reference_shift``,
         ``reference_slope``, ``reference_direction``, ``reference_overlap``), ``rms_error_cm1`` by
         label, ``rms_error_all_cm1``, ``worst_error_cm1`` (signed), ``worst_error`` (where),
-        ``acoustic_cm1``, ``red_modes`` (indices of modes whose shift is red), ``verdict``
-        (``passed``, ``sentences``). Without a reference the errors and ``passed`` are None.
+        ``acoustic_cm1``, ``red_modes`` (indices of modes whose shift is red),
+        ``avoided_crossings``, ``verdict`` (``passed``, ``sentences``). Without a reference the
+        errors and ``passed`` are None.
 
     Raises
     ------
@@ -74,8 +76,16 @@ def judge(
             for row in rows
             if row['shift'] is not None and trend(row['shift'], potential.tolerances) == 'red'
         ],
+        'avoided_crossings': crossings(potential),
         'verdict': _verdict(rows, labels, potential, notes=notes, failed=failed),
     }
+
+
+def crossings(series: ModeSeries) -> list[dict[str, Any]]:
+    """`avoided_crossings` of a series, by its own tolerance."""
+    return avoided_crossings(
+        series.optical, list(series.pressures), overlap=series.tolerances.overlap
+    )
 
 
 def _add_reference(
@@ -139,5 +149,5 @@ def _verdict(
     sentences = [*notes, *worse, *shifts, *missed, error_sentence(rows, labels, series)]
     return {
         'passed': signs_right and not worse and not failed,
-        'sentences': sentences + overlap_sentences(rows, series.tolerances),
+        'sentences': sentences + overlap_sentences(rows, series.tolerances, crossings(series)),
     }

@@ -5,7 +5,8 @@ Frequencies in cm⁻¹, imaginary ones written 143i; pressures in GPa.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aiida_insbench.science.mode_errors import Row, mode_errors
 from aiida_insbench.science.shifts import ModeSeries, Tolerances, trend
@@ -120,18 +121,23 @@ def error_sentence(rows: Sequence[Row], labels: Sequence[str], series: ModeSerie
     )
 
 
-def overlap_sentences(rows: Sequence[Row], tolerances: Tolerances) -> list[str]:
-    """Sentences that name the modes followed or matched with little overlap."""
+def overlap_sentences(
+    rows: Sequence[Row], tolerances: Tolerances, crossings: Sequence[Mapping[str, Any]] = ()
+) -> list[str]:
+    """Sentences that name the modes followed or matched with little overlap, and their partners."""
+    partners = {row['index']: row['partner'] for row in reversed(crossings)}
     sentences = []
     for key, text in (('overlap', 'followed across pressures'), ('reference_overlap', 'matched')):
         weak = [row for row in rows if row[key] < tolerances.overlap]
         if weak:
-            listed = ', '.join(
-                f'{name(row)} at {wavenumber(next(iter(row["frequencies"].values())))} cm⁻¹ '
-                f'(overlap {row[key]:.2f})'
-                for row in weak
+            listed = []
+            for row in weak:
+                partner = partners.get(row['index']) if key == 'overlap' else None
+                mixed = '' if partner is None else f', mixes with {_placed(rows[partner])}'
+                listed.append(f'{_placed(row)} (overlap {row[key]:.2f}{mixed})')
+            sentences.append(
+                f'Modes that mix and are {text} with less certainty: {", ".join(listed)}.'
             )
-            sentences.append(f'Modes that mix and are {text} with less certainty: {listed}.')
     return sentences
 
 
@@ -143,6 +149,10 @@ def name(row: Row) -> str:
 def wavenumber(frequency: float) -> str:
     """Whole cm⁻¹ as spectroscopists write it: 181, or 143i for −143."""
     return f'{-frequency:.0f}i' if frequency <= -0.5 else f'{abs(frequency):.0f}'
+
+
+def _placed(row: Row) -> str:
+    return f'{name(row)} at {wavenumber(next(iter(row["frequencies"].values())))} cm⁻¹'
 
 
 def _span(frequencies: dict[str, float], labels: Sequence[str]) -> str:

@@ -337,6 +337,26 @@ def test_strained_states_of_no_potential_are_refused(tmp_path):
         run_here(tmp_path, job)
 
 
+def test_modes_are_followed_over_a_mesh_where_one_is_asked_for(analysed, tmp_path):
+    assert analysed['potentials']['same']['mesh'] is None
+    files = write_phonons(tmp_path, 'same')
+    dft = write_phonons(tmp_path, 'dft', matrix=(1, 1, 1))
+    job = {**make_job(tmp_path, {'same': files}, mesh=[1, 1, 2]), 'reference_phonons': dft}
+    result = run_here(tmp_path, job)
+    assert 'unit cell alone' in result['reference']['mesh']['reason']
+    mesh = result['potentials']['same']['mesh']
+    assert (mesh['reason'], mesh['mesh'], mesh['labels']) == (None, [1, 1, 2], list(SCALES))
+    gamma, edge = mesh['points']
+    assert np.abs(edge['qpoint']) == pytest.approx([0, 0, 0.5])
+    assert mesh['summary']['n_modes'] == 15 + 18
+    rows = result['potentials']['same']['modes']
+    for label in SCALES:
+        wanted = [row['frequencies'][label] for row in rows for _ in range(row['degeneracy'])]
+        assert sorted(gamma['frequencies'][label]) == pytest.approx(sorted(wanted), abs=0.1)
+    assert result['settings']['mesh'] == [1, 1, 2]
+    json.dumps(result, allow_nan=False)
+
+
 def test_two_references_are_refused(tmp_path):
     job = make_job(tmp_path, {'a': {'p_0000': 'none.yaml'}}, frames=reference_frames())
     with pytest.raises(JobFileError, match='Both'):
@@ -345,7 +365,14 @@ def test_two_references_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ('setting', 'value'),
-    [('temperature', -1), ('temperature', 'warm'), ('temperature', True), ('symprec', 0)],
+    [
+        ('temperature', -1),
+        ('temperature', 'warm'),
+        ('temperature', True),
+        ('symprec', 0),
+        ('mesh', 2),
+        ('mesh', 'x'),
+    ],
 )
 def test_settings_without_sense_are_refused(tmp_path, setting, value):
     job = make_job(tmp_path, {'a': {'p_0000': 'none.yaml'}}, **{setting: value})

@@ -275,6 +275,43 @@ def ladder_series(
     )
 
 
+@settings(max_examples=20)
+@given(turn=st.floats(0.6, 0.75), seed=st.integers(0, 1000))
+def test_avoided_crossings_are_named_with_the_partner(turn, seed):
+    """Two modes turned into each other by an angle keep cos² of it and find sin² in the other."""
+    basis = orthonormal_basis(seed)
+    levels = np.concatenate([[0.0, 0.01, -0.01], np.linspace(200, 2000, 12)])
+    after = basis.copy()
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    after[[4, 5]] = rotation @ basis[[4, 5]]
+    sets = {
+        label: ModeSet(levels, vectors, ('',) * 15)
+        for label, vectors in (('p_0000', basis), ('p_1000', basis), ('p_2000', after))
+    }
+    series = mode_series(
+        sets,
+        pressures={'p_0000': 0.0, 'p_1000': 1.0, 'p_2000': 2.0},
+        symbols=['Mg', 'Mg', 'H', 'H', 'H'],
+        masses=MASSES,
+    )
+    found = judge(series, None)
+    assert [(row['index'], row['partner']) for row in found['avoided_crossings']] in (
+        [(1, 2), (2, 1)],
+        [(2, 1), (1, 2)],
+    )
+    for row in found['avoided_crossings']:
+        assert (row['from'], row['to']) == ('p_1000', 'p_2000')
+        assert row['overlap'] == pytest.approx(np.cos(turn) ** 2)
+        assert row['partner_overlap'] == pytest.approx(np.sin(turn) ** 2)
+    judged = judge(series, series)['verdict']['sentences'][-1]
+    assert 'mode 2 at 364 cm⁻¹ (overlap' in judged
+    assert 'mixes with mode 3 at 527 cm⁻¹' in judged
+
+
+def test_modes_that_do_not_mix_are_not_named():
+    assert judge(ladder_series(DFT_MOVES, moving=1), None)['avoided_crossings'] == []
+
+
 STABLE = [(150.0, 1), *LEVELS[1:]]
 DFT_MOVES = {'p_0000': 0.0, 'p_1000': -15.0, 'p_2000': -60.0}
 
