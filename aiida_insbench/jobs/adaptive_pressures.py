@@ -26,7 +26,8 @@ def insert_pressures(sweep: PressureSweep) -> list[str]:
         With its pressures finished; takes the new ones.
     """
     settings = sweep.place.task.settings
-    inserted: list[str] = []
+    asked = {pressure_label(value) for value in sweep.place.task.pressures}
+    inserted = [label for label in sweep.labels() if label not in asked]  # by an earlier run
     hopeless: set[tuple[str, str]] = set()
     while len(inserted) < settings['most_inserted']:
         gap = _worst_gap(sweep, settings['adaptive_overlap'], hopeless)

@@ -133,18 +133,15 @@ def force_constants(
     place: Workplace, atoms: Atoms, supercell_matrix: NDArray[np.int64], *, name: str
 ) -> Any:
     """Force constants by the route the settings name, as a Phonopy object."""
-    from aiida_insbench.science.phonons import build_phonopy, calculate_force_constants
-    from aiida_insbench.science.random_displacements import (
-        plan_displacements,
-        random_force_constants,
-    )
+    from aiida_insbench.science.one_sided_displacements import one_sided_force_constants
+    from aiida_insbench.science.phonons import calculate_force_constants
+    from aiida_insbench.science.random_displacements import random_force_constants
 
     settings = place.task.settings
     common = {
         'atoms': atoms,
         'calculator': place.engine,
         'supercell_matrix': supercell_matrix,
-        'displacement': settings['displacement'],
         'symprec': settings['symprec'],
         'report': lambda done, total: place.progress.report(
             f'{name} displaced supercell', step=done, total=total
@@ -152,17 +149,24 @@ def force_constants(
     }
     route = settings['displacements']
     if route == 'auto':
-        bare = build_phonopy(
-            atoms=atoms, supercell_matrix=supercell_matrix, symprec=settings['symprec']
-        )
-        plan = plan_displacements(phonon=bare, displacement=settings['displacement'])
-        route = 'random' if plan.random_pays else 'finite'
-        place.progress.report(
-            f'{name} takes {2 * plan.pairs} random or {plan.finite} finite displacements: {route}'
-        )
+        route = _route_by_noise(place, atoms, name)
+    if route == 'one-sided':
+        return one_sided_force_constants(**common)
     if route == 'random':
-        return random_force_constants(seed=settings['seed'], **common)
-    return calculate_force_constants(**common)
+        return random_force_constants(
+            seed=settings['seed'], cutoff=settings['random_cutoff'], **common
+        )
+    return calculate_force_constants(displacement=settings['displacement'], **common)
+
+
+def _route_by_noise(place: Workplace, atoms: Atoms, name: str) -> str:
+    """One-sided tiny displacements where forces are exact enough for them."""
+    from aiida_insbench.science.one_sided_displacements import LARGEST_NOISE, force_noise
+
+    noise = force_noise(atoms=atoms, calculator=place.engine)
+    route = 'one-sided' if noise < LARGEST_NOISE else 'finite'
+    place.progress.report(f'{name} has forces exact to {noise:.1e} eV/Å: displacements {route}')
+    return route
 
 
 def write_state(place: Workplace, label: str, state: State, **more: Any) -> None:

@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     'displacements': 'finite',
     'displacement': 0.01,
     'seed': 1,
+    'random_cutoff': 0.0,
     'check_supercell': False,
     'mesh': [8, 8, 8],
     'symprec': 1e-4,
@@ -41,10 +42,17 @@ CHOICES = {
     'cell_policy': ('static', 'vibrational', 'experimental'),
     'sweep': ('rising', 'falling', 'both'),
     'imaginary': ('report', 'follow'),
-    'displacements': ('finite', 'random', 'auto'),
+    'displacements': ('finite', 'one-sided', 'random', 'auto'),
 }
 _POSITIVE = ('fmax', 'stress_tolerance', 'max_steps', 'displacement', 'symprec')
-_NOT_NEGATIVE = ('temperature', 'most_followed', 'most_inserted', 'adaptive_overlap', 'seed')
+_NOT_NEGATIVE = (
+    'temperature',
+    'most_followed',
+    'most_inserted',
+    'adaptive_overlap',
+    'seed',
+    'random_cutoff',
+)
 
 
 @dataclass(frozen=True)

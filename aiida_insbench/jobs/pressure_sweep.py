@@ -29,7 +29,7 @@ class PressureSweep:
     def __init__(self, place: Workplace) -> None:
         self.place = place
         self.finished: list[str] = []
-        self.skipped: list[str] = []
+        self.skipped = sorted(place.task.finished, key=pressure_from_label)
         self.reasons: dict[str, str] = {}
         self.warnings: list[str] = []
         self._states: dict[str, State] = {}
@@ -46,7 +46,6 @@ class PressureSweep:
             label = pressure_label(pressure)
             if label in self.place.task.finished:
                 start = self.structure(label)
-                self.skipped.append(label)
                 continue
             state = self.attempt(label, pressure, start)
             if state is not None:

@@ -59,7 +59,6 @@ class VibrationalCells:
             if label not in self.sweep.place.task.finished:
                 wanted.append(pressure)
                 continue
-            self.sweep.skipped.append(label)
             state = self.sweep.state(label)
             if state is not None:
                 self._add(state, label)

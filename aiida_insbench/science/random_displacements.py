@@ -1,15 +1,17 @@
 r"""Force constants from random displacements of all atoms at once, fitted by symfc.
 
-Every force of a supercell with all atoms displaced is an equation for the force constants, so that
-:math:`N_\mathrm{basis}/3n` supercells of n atoms determine the :math:`N_\mathrm{basis}` free
-parameters that symmetry leaves. Symmetry-reduced displacements of one atom at a time need
-supercells in proportion to the inequivalent sites. The first pays in crystals of many inequivalent
-atoms in small supercells, the second in high symmetry.
+Every force of a supercell with all n atoms displaced is an equation for the force constants. Those
+of a general symmetric matrix are determined by its action on all its directions, so that without
+further knowledge 3n/|G| supercells are needed, with |G| operations of the supercell's symmetry:
+as many as with symmetry-reduced displacements of one atom and one sign. They are fewer where
+force constants beyond a cutoff are taken to vanish: :math:`N/3n` supercells for N free parameters.
+So the route pays in large supercells with a cutoff, half the price of displacements of both signs
+without one, and nowhere against those of one sign.
 
-Displacements come in pairs of both signs, whose odd part of the forces is fitted: residual forces
-and cubic terms cancel. One pair more than the fit needs is held out, and what the fit misses of its
-forces decides whether more are added: symfc gives wrong force constants in silence when
-displacements are too few.
+Displacements are tiny and of one sign, less the forces of the undisplaced supercell; see
+`aiida_insbench.science.one_sided_displacements`. One supercell more than the fit needs is held out,
+and what the fit misses of its forces decides whether more are added: symfc gives wrong force
+constants in silence when displacements are too few.
 
 Units: Å, eV/Å, eV/Å².
 
@@ -31,13 +33,15 @@ from phonopy.interface.symfc import SymfcFCSolver
 
 from aiida_insbench.science.errors import ConvergenceError, format_error
 from aiida_insbench.science.finite_displacements import supercell_forces
+from aiida_insbench.science.one_sided_displacements import TINY_DISPLACEMENT
 from aiida_insbench.science.supercells import build_phonopy, full_force_constants, supercell_of
 
 FloatArray = NDArray[np.float64]
 #: Equations over unknowns with which the fit begins.
-OVERDETERMINED = 1.3
-#: Share of the held-out pair's forces that may be missed; 0.2 % are some 0.1 % of a frequency.
-HELD_OUT_RESIDUAL = 2e-3
+OVERDETERMINED = 1.2
+#: Share of the held-out forces that may be missed: half of it is the error of a frequency.
+HELD_OUT_RESIDUAL = 5e-4
+TRUNCATED_RESIDUAL = 1e-2
 
 
 @dataclass(frozen=True)
@@ -48,42 +52,49 @@ class Plan:
     ----------
     parameters : int
         Free parameters of the force constants.
-    pairs : int
-        Pairs of random displacements to begin with, the held-out one included.
+    random : int
+        Random supercells to begin with, the held-out and the undisplaced one included.
+    one_sided : int
+        Symmetry-reduced displacements of one sign, and the undisplaced supercell.
     finite : int
-        Displaced supercells of the symmetry-reduced route.
+        Symmetry-reduced displacements of both signs.
     """
 
     parameters: int
-    pairs: int
+    random: int
+    one_sided: int
     finite: int
 
-    @property
-    def random_pays(self) -> bool:
-        """Whether random displacements take fewer force calls."""
-        return 2 * self.pairs < self.finite
 
-
-def plan_displacements(*, phonon: Phonopy, displacement: float = 0.01) -> Plan:
-    """Count the force calls of both routes.
+def plan_displacements(*, phonon: Phonopy, cutoff: float = 0.0) -> Plan:
+    """Count the force calls of the three routes.
 
     Parameters
     ----------
     phonon : Phonopy
         Of the undisplaced crystal; its dataset is replaced.
-    displacement : float
-        In Å.
+    cutoff : float
+        Å; force constants of pairs farther apart are taken to vanish in the random route. 0: none.
     """
-    phonon.generate_displacements(distance=displacement, is_plusminus=True)
-    finite = len(phonon.dataset['first_atoms'])
-    solver = SymfcFCSolver(phonon.supercell, symmetry=phonon.symmetry)
+    counts = []
+    for both in (True, False):
+        phonon.generate_displacements(distance=0.01, is_plusminus=both)
+        counts.append(len(phonon.dataset['first_atoms']))
+    solver = SymfcFCSolver(
+        phonon.supercell, symmetry=phonon.symmetry, options=_options(cutoff) or None
+    )
     solver._symfc.compute_basis_set(orders=[2])  # no public way short of a fit in phonopy 4.10
     parameters = int(solver.basis_set[2].basis_set.shape[1])
-    equations = 3 * len(phonon.supercell)
+    freedoms = 3 * len(phonon.supercell)
+    needed = OVERDETERMINED * parameters / freedoms
+    if not cutoff:
+        operations = len(phonon.symmetry.symmetry_operations['rotations'])
+        needed = max(needed, (freedoms - 3) / operations)
     return Plan(
         parameters=parameters,
-        pairs=math.ceil(OVERDETERMINED * parameters / equations) + 1,
-        finite=finite,
+        random=math.ceil(needed) + 2,
+        one_sided=counts[1] + 1,
+        finite=counts[0],
     )
 
 
@@ -93,12 +104,13 @@ def random_force_constants(
     calculator: Any,
     supercell_matrix: ArrayLike,
     seed: int,
-    displacement: float = 0.01,
+    cutoff: float = 0.0,
+    displacement: float = TINY_DISPLACEMENT,
     symprec: float = 1e-4,
-    max_residual: float = HELD_OUT_RESIDUAL,
+    max_residual: float | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> Phonopy:
-    """Force constants of a crystal with a calculator, from random displacements.
+    """Force constants of a crystal with a calculator of double precision.
 
     Parameters
     ----------
@@ -110,47 +122,60 @@ def random_force_constants(
         Integers; rows are the supercell's axes in the unit cell's axes.
     seed : int
         Of the directions, ≥ 0.
+    cutoff : float
+        Å; force constants of pairs farther apart are taken to vanish. 0: none.
     displacement : float
         Length of every atom's displacement, Å.
     symprec : float
         Tolerance of positions for the symmetry, Å.
-    max_residual : float
-        Largest share of the held-out pair's forces that may be missed.
+    max_residual : float, optional
+        Largest share of the held-out forces that may be missed; by default `HELD_OUT_RESIDUAL`, or
+        `TRUNCATED_RESIDUAL` with a cutoff.
     report : callable, optional
         Called as ``report(done, total)`` after each supercell; `total` grows if more are needed.
 
     Returns
     -------
     Phonopy
-        With compact force constants fitted to all pairs.
+        With compact force constants fitted to all supercells.
 
     Raises
     ------
     ConvergenceError
-        If forces are not finite, or twice the pairs to begin with leave too much unexplained.
+        If forces are not finite, or twice the supercells to begin with leave too much unexplained.
     """
     phonon = build_phonopy(atoms=atoms, supercell_matrix=supercell_matrix, symprec=symprec)
-    plan = plan_displacements(phonon=phonon, displacement=displacement)
-    moves = _directions(len(phonon.supercell), 2 * plan.pairs, seed) * displacement
-    odd: FloatArray = np.empty((0, *moves.shape[1:]))
-    residual, wanted = math.inf, plan.pairs
-    while residual > max_residual and wanted <= len(moves):
-        new = moves[len(odd) : wanted]
-        odd = np.concatenate([odd, _odd_forces(phonon, new, calculator, len(odd), report)])
-        _fit(phonon, moves[: wanted - 1], odd[:-1])
-        residual = _missed(phonon, moves[wanted - 1], odd[-1])
-        wanted += max(1, plan.pairs // 8)
-    if residual > max_residual:
+    plan = plan_displacements(phonon=phonon, cutoff=cutoff)
+    allowed = max_residual or (TRUNCATED_RESIDUAL if cutoff else HELD_OUT_RESIDUAL)
+    wanted = plan.random - 1
+    moves = _directions(len(phonon.supercell), 2 * wanted, seed) * displacement
+    forces: FloatArray = np.empty((0, *moves.shape[1:]))
+    residual, zero = math.inf, None
+    while residual > allowed and wanted <= len(moves):
+        new = [_displaced(phonon, move) for move in moves[len(forces) : wanted]]
+        if zero is None:
+            new.insert(0, supercell_of(phonon))
+        found = supercell_forces(
+            supercells=new, calculator=calculator, report=_counted(report, zero, len(forces))
+        )
+        if zero is None:
+            zero, found = found[0], found[1:]
+        forces = np.concatenate([forces, found - zero])
+        _fit(phonon, moves[: wanted - 1], forces[:-1], cutoff)
+        residual = _missed(phonon, moves[wanted - 1], forces[-1])
+        wanted += max(1, plan.random // 8)
+    if residual > allowed:
         raise ConvergenceError(
             format_error(
-                f'Force constants from {len(odd)} pairs of random displacements miss '
-                f'{100 * residual:.2f} % of the forces of a pair held out; allowed are '
-                f'{100 * max_residual:.2f} %.',
-                reason=f'{displacement} Å may be outside the harmonic range or lost in noise.',
-                fix='Change `displacement`, or use finite displacements.',
+                f'Force constants from {len(forces)} random displacements miss '
+                f'{100 * residual:.2f} % of the forces of one held out; allowed are '
+                f'{100 * allowed:.2f} %.',
+                reason='The forces are too noisy for a displacement of '
+                f'{displacement:g} Å' + (f', or reach beyond {cutoff:g} Å.' if cutoff else '.'),
+                fix='Use `displacements: finite`' + (' or a larger cutoff.' if cutoff else '.'),
             )
         )
-    _fit(phonon, moves[: len(odd)], odd)
+    _fit(phonon, moves[: len(forces)], forces, cutoff)
     return phonon
 
 
@@ -161,35 +186,36 @@ def _directions(n_atoms: int, count: int, seed: int) -> FloatArray:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=2, keepdims=True))
 
 
-def _odd_forces(
-    phonon: Phonopy,
-    moves: FloatArray,
-    calculator: Any,
-    before: int,
-    report: Callable[[int, int], None] | None,
-) -> FloatArray:
-    """½ (F(u) − F(−u)) of each pair, shape (n_pairs, n_atoms, 3)."""
-    frames = []
-    for move in moves:
-        for sign in (1, -1):
-            frame = supercell_of(phonon)
-            frame.positions += sign * move
-            frames.append(frame)
-
-    def tell(done: int, total: int) -> None:
-        if report is not None:
-            report(2 * before + done, 2 * before + total)
-
-    forces = supercell_forces(supercells=frames, calculator=calculator, report=tell)
-    return np.asarray(0.5 * (forces[::2] - forces[1::2]))
+def _displaced(phonon: Phonopy, move: FloatArray) -> Atoms:
+    frame = supercell_of(phonon)
+    frame.positions += move
+    return frame
 
 
-def _fit(phonon: Phonopy, moves: FloatArray, odd: FloatArray) -> None:
-    phonon.dataset = {'displacements': moves, 'forces': odd}
-    phonon.produce_force_constants(fc_calculator='symfc', calculate_full_force_constants=False)
+def _counted(
+    report: Callable[[int, int], None] | None, zero: FloatArray | None, before: int
+) -> Callable[[int, int], None] | None:
+    """Report counts that go on where the earlier supercells ended."""
+    if report is None:
+        return None
+    offset = before + (zero is not None)
+    return lambda done, total: report(offset + done, offset + total)
 
 
-def _missed(phonon: Phonopy, move: FloatArray, odd: FloatArray) -> float:
+def _fit(phonon: Phonopy, moves: FloatArray, forces: FloatArray, cutoff: float) -> None:
+    phonon.dataset = {'displacements': moves, 'forces': forces}
+    phonon.produce_force_constants(
+        fc_calculator='symfc',
+        fc_calculator_options=f'cutoff = {cutoff}' if cutoff else None,
+        calculate_full_force_constants=False,
+    )
+
+
+def _options(cutoff: float) -> dict[str, Any]:
+    return {'cutoff': {2: cutoff}} if cutoff else {}
+
+
+def _missed(phonon: Phonopy, move: FloatArray, forces: FloatArray) -> float:
     predicted = -np.einsum('ijab,jb->ia', full_force_constants(phonon), move)
-    missed = float(np.linalg.norm(odd - predicted) / np.linalg.norm(odd))
+    missed = float(np.linalg.norm(forces - predicted) / np.linalg.norm(forces))
     return missed if math.isfinite(missed) else math.inf
