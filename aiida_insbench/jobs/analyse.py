@@ -20,9 +20,9 @@ from aiida_insbench.jobs.analyse_phonons import DFT, read_phonons, read_strained
 from aiida_insbench.jobs.analyse_settings import read_analyse_settings
 from aiida_insbench.jobs.analyse_sources import Source, make_sources
 from aiida_insbench.jobs.progress import Progress
-from aiida_insbench.science.mode_table import mode_table
 from aiida_insbench.science.pressure import pressure_from_label
 from aiida_insbench.science.segments import end_of_following, other_crystals
+from aiida_insbench.science.shifts import mode_table
 from aiida_insbench.science.verdict import crossings, judge
 
 

@@ -16,10 +16,9 @@ from phonopy import Phonopy
 from aiida_insbench.jobs.analyse_settings import AnalyseSettings
 from aiida_insbench.science.errors import StructureError
 from aiida_insbench.science.gamma_series import gamma_series
-from aiida_insbench.science.mode_table import mode_table
 from aiida_insbench.science.modes import IntArray
 from aiida_insbench.science.segments import Segment, atom_order, find_groups, find_segments
-from aiida_insbench.science.shifts import ModeSeries
+from aiida_insbench.science.shifts import ModeSeries, mode_table
 from aiida_insbench.science.supercells import to_ase
 
 

@@ -19,7 +19,7 @@ def mode_errors(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
     Parameters
     ----------
     rows : sequence of dict
-        Of `aiida_insbench.science.mode_table.mode_table`, with ``reference``.
+        Of `aiida_insbench.science.shifts.mode_table`, with ``reference``.
     labels : sequence of str
         Pressures in common; where there are none, all is None.
 

@@ -12,9 +12,8 @@ from typing import Any
 from aiida_insbench.science.avoided_crossings import avoided_crossings
 from aiida_insbench.science.errors import ComputationError
 from aiida_insbench.science.mode_errors import Row, mode_errors
-from aiida_insbench.science.mode_table import mode_table
 from aiida_insbench.science.modes import match
-from aiida_insbench.science.shifts import ModeSeries, shift_and_direction, trend
+from aiida_insbench.science.shifts import ModeSeries, mode_table, shift_and_direction, trend
 from aiida_insbench.science.verdict_words import (
     error_sentence,
     instabilities,

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 from aiida_insbench.science.errors import ComputationError, InputError, StructureError
-from aiida_insbench.science.mode_table import mode_table
 from aiida_insbench.science.modes import (
     ModeSet,
     follow,
@@ -23,6 +22,7 @@ from aiida_insbench.science.shifts import (
     ModeSeries,
     Tolerances,
     mode_series,
+    mode_table,
     shift_and_direction,
 )
 from aiida_insbench.science.sites import site_order
