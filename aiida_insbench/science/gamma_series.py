@@ -14,6 +14,7 @@ from phonopy import Phonopy
 from aiida_insbench.science.gamma_modes import gamma_modes
 from aiida_insbench.science.modes import IntArray, ModeSet
 from aiida_insbench.science.molecules import Molecule, find_molecules
+from aiida_insbench.science.neutron_weights import total_cross_sections
 from aiida_insbench.science.pressure import pressure_from_label
 from aiida_insbench.science.segments import atom_order
 from aiida_insbench.science.shifts import ModeSeries, Tolerances, mode_series
@@ -82,6 +83,7 @@ def gamma_series(
         tolerances=tolerances,
         volumes={label: float(one.primitive.volume) for label, one in phonons.items()},
         molecules=_molecules(cell),
+        cross_sections=total_cross_sections(cell.get_chemical_symbols()),
     )
 
 

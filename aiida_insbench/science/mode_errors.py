@@ -27,12 +27,16 @@ def mode_errors(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
     -------
     dict
         ``rms_error_cm1`` by label, ``rms_error_all_cm1``, ``worst_error_cm1`` (signed),
-        ``worst_error`` (where).
+        ``worst_error`` (where); each mode weighted by what neutrons see of it in the reference
+        (``reference_ins_weight``): ``ins_weighted_rms_error_cm1`` and
+        ``ins_weighted_mean_error_cm1`` (signed) by label, and both with ``_all`` for the mean over
+        the pressures (empty and None where weights are not known).
     """
     if not labels:
         return {
             'rms_error_cm1': {},
             'rms_error_all_cm1': None,
+            **_ins_weighted(rows, ()),
             'worst_error_cm1': None,
             'worst_error': None,
         }
@@ -47,8 +51,29 @@ def mode_errors(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
     return {
         'rms_error_cm1': {label: math.sqrt(squares[label] / size) for label in labels},
         'rms_error_all_cm1': math.sqrt(sum(squares.values()) / size / len(labels)),
+        **_ins_weighted(rows, labels),
         'worst_error_cm1': error_of(worst, label),
         'worst_error': {'index': worst['index'], 'irrep': worst['irrep'], 'label': label},
+    }
+
+
+def _ins_weighted(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
+    """Errors weighted by the neutron intensity of the reference: the same for all potentials."""
+    known = [label for label in labels if all(row['reference_ins_weight'] for row in rows)]
+    pairs = {
+        label: [(row['reference_ins_weight'][label], error_of(row, label)) for row in rows]
+        for label in known
+    }
+    squares = {label: sum(w * error**2 for w, error in pairs[label]) for label in known}
+    means = {label: sum(w * error for w, error in pairs[label]) for label in known}
+    count = len(known)
+    return {
+        'ins_weighted_rms_error_cm1': {label: math.sqrt(squares[label]) for label in known},
+        'ins_weighted_rms_error_all_cm1': math.sqrt(sum(squares.values()) / count)
+        if known
+        else None,
+        'ins_weighted_mean_error_cm1': means,
+        'ins_weighted_mean_error_all_cm1': sum(means.values()) / count if known else None,
     }
 
 

@@ -21,6 +21,7 @@ from aiida_insbench.science.modes import (
     split_acoustic,
 )
 from aiida_insbench.science.molecules import Molecule
+from aiida_insbench.science.neutron_weights import one_phonon_weights
 
 Direction = Literal['red', 'blue', 'flat', 'unstable']
 
@@ -92,6 +93,8 @@ class ModeSeries:
         Of the primitive cell at each pressure, Å³; empty if not known.
     molecules : tuple of Molecule
         At the first pressure; empty where there are none.
+    cross_sections : ndarray, shape (n_atoms,), or None
+        Total neutron cross-sections in barn; None if not known.
     """
 
     pressures: dict[str, float]
@@ -102,10 +105,22 @@ class ModeSeries:
     masses: FloatArray
     volumes: dict[str, float]
     molecules: tuple[Molecule, ...] = ()
+    cross_sections: FloatArray | None = None
 
     def by_label(self, group: int) -> dict[str, float]:
         """Frequency of a group at each pressure, cm⁻¹."""
         return dict(zip(self.pressures, self.optical.frequencies(group).tolist(), strict=True))
+
+    def ins_weights(self) -> dict[str, FloatArray]:
+        """Neutron weight of each mode at each pressure; empty without cross-sections."""
+        if self.cross_sections is None:
+            return {}
+        return {
+            label: one_phonon_weights(
+                one.eigenvectors, masses=self.masses, cross_sections=self.cross_sections
+            )
+            for label, one in zip(self.pressures, self.optical.sets, strict=True)
+        }
 
 
 def mode_series(
@@ -117,6 +132,7 @@ def mode_series(
     tolerances: Tolerances | None = None,
     volumes: Mapping[str, float] | None = None,
     molecules: Sequence[Molecule] = (),
+    cross_sections: FloatArray | None = None,
 ) -> ModeSeries:
     """Leave out rigid translations and follow the rest in order of pressure.
 
@@ -136,6 +152,8 @@ def mode_series(
         Of the primitive cell at each label, Å³.
     molecules : sequence of Molecule, optional
         At the lowest pressure, atoms in the order of the eigenvectors.
+    cross_sections : ndarray, shape (n_atoms,), optional
+        Total neutron cross-sections in barn.
 
     Raises
     ------
@@ -161,6 +179,7 @@ def mode_series(
         masses=np.asarray(masses, dtype=float),
         volumes={label: float((volumes or {})[label]) for label in labels if volumes},
         molecules=tuple(molecules),
+        cross_sections=cross_sections,
     )
 
 

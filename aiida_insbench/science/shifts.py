@@ -46,11 +46,14 @@ def mode_table(series: ModeSeries) -> list[dict[str, Any]]:
         the tolerance `flat`), ``gruneisen`` (see `mode_gruneisen`), ``overlap`` (smallest from one
         pressure to the next), ``participation`` (share of each element in Σ|e|² at the first
         pressure), ``motion`` (shares of translation, libration and internal motion of molecules
-        there; empty where there are none). With a single pressure ``shift``, ``slope``,
+        there; empty where there are none), ``ins_weight`` (share of the one-phonon neutron
+        intensity of all optical modes, by label; see `aiida_insbench.science.neutron_weights`;
+        empty where a cross-section is not known). With a single pressure ``shift``, ``slope``,
         ``anomalous`` and ``gruneisen`` are None, and ``direction`` is None unless the mode is
         unstable.
     """
     rows = []
+    weights = series.ins_weights()
     for index, members in enumerate(series.optical.groups):
         frequencies = series.by_label(index)
         rows.append(
@@ -64,6 +67,9 @@ def mode_table(series: ModeSeries) -> list[dict[str, Any]]:
                 'overlap': series.optical.overlap(index),
                 'participation': participation(series, members),
                 'motion': _motion(series, members),
+                'ins_weight': {
+                    label: float(shares[members].sum()) for label, shares in weights.items()
+                },
             }
         )
     return rows

@@ -47,11 +47,10 @@ def judge(
     -------
     dict
         ``modes`` (rows of `mode_table`, with ``reference`` (cm⁻¹ by label), ``reference_shift``,
-        ``reference_slope``, ``reference_direction``, ``reference_overlap``), ``rms_error_cm1`` by
-        label, ``rms_error_all_cm1``, ``worst_error_cm1`` (signed), ``worst_error`` (where),
-        ``acoustic_cm1``, ``red_modes`` (indices of modes whose shift is red),
-        ``avoided_crossings``, ``verdict`` (``passed``, ``sentences``). Without a reference the
-        errors and ``passed`` are None.
+        ``reference_slope``, ``reference_direction``, ``reference_overlap``,
+        ``reference_ins_weight``), `mode_errors`, ``acoustic_cm1``, ``red_modes`` (indices of modes
+        whose shift is red), ``avoided_crossings``, ``verdict`` (``passed``, ``sentences``). Without
+        a reference the errors and ``passed`` are None.
 
     Raises
     ------
@@ -96,6 +95,7 @@ def _add_reference(
         reference.optical,
         [(mine.index(label), other.index(label)) for label in common],
     )
+    weights = reference.ins_weights()
     for row, members, overlap in zip(rows, potential.optical.groups, overlaps, strict=True):
         frequencies = {
             label: float(
@@ -106,6 +106,9 @@ def _add_reference(
         found = shift_and_direction(frequencies, reference.pressures, reference.tolerances)
         row['reference'] = frequencies
         row['reference_overlap'] = float(overlap)
+        row['reference_ins_weight'] = {
+            label: float(weights[label][indices[members]].sum()) for label in common if weights
+        }
         row.update({f'reference_{key}': value for key, value in found.items()})
 
 
@@ -121,6 +124,7 @@ def _no_reference() -> Row:
     return {
         'reference': {},
         'reference_overlap': None,
+        'reference_ins_weight': {},
         'reference_shift': None,
         'reference_slope': None,
         'reference_slope_error': None,
