@@ -17,12 +17,14 @@ from fake_nodes import (
 
 from aiida_insbench.calculations.analyse import AnalyseCalculation
 from aiida_insbench.calculations.evaluate import EvaluateCalculation
+from aiida_insbench.calculations.fit import FitCalculation
 from aiida_insbench.calculations.ins import InsCalculation
 from aiida_insbench.calculations.phonons import PhononsCalculation
 from aiida_insbench.calculations.sample import SampleCalculation
 from aiida_insbench.calculations.train import TrainCalculation
 from aiida_insbench.parsers.analyse import AnalyseParser
 from aiida_insbench.parsers.evaluate import EvaluateParser
+from aiida_insbench.parsers.fit import FitParser
 from aiida_insbench.parsers.ins import InsParser
 from aiida_insbench.parsers.phonons import PhononsParser
 from aiida_insbench.parsers.sample import SampleParser
@@ -36,6 +38,7 @@ STAGES = {
     TrainCalculation: TrainParser,
     EvaluateCalculation: EvaluateParser,
     PhononsCalculation: PhononsParser,
+    FitCalculation: FitParser,
     InsCalculation: InsParser,
     AnalyseCalculation: AnalyseParser,
 }
@@ -248,6 +251,17 @@ class TestPhonons:
         outputs, process = parse(PhononsCalculation, files)
         assert process.exit_status == 411
         assert not outputs
+
+
+def test_fit_attaches_no_crystal_of_its_own():
+    """The crystals are what was given; the rest is as from phonons."""
+    reasons = {'p_2000': '9 % of the forces are unexplained.'}
+    ended = {'finished': ['p_0000'], 'missing': ['p_2000'], 'reasons': reasons}
+    outputs, process = parse(FitCalculation, {**result(ended), **pressure_files('p_0000')[0]})
+    assert process.exit_status == 413
+    assert process.exit_message == f'Not finished: p_2000. p_2000: {reasons["p_2000"]}'
+    assert set(outputs) == {'force_constants', 'modes', 'output_parameters'}
+    assert set(outputs['force_constants']) == set(outputs['modes']) == {'p_0000'}
 
 
 class TestIns:

@@ -1,10 +1,12 @@
 """What WorkChains do after each way their sub processes can end; nothing is submitted."""
 
+import numpy as np
 import pytest
 from aiida.common import AttributeDict
 from aiida.engine import ProcessState
 from aiida.orm import Dict, Float, Int, List
 from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
+from displaced_nodes import trajectory
 from fake_nodes import (
     code,
     dataset,
@@ -317,7 +319,11 @@ class TestRelax:
         assert set(ends) == set(made.ctx.open)
         made.ctx.runs += 1
         for label, (status, a) in ends.items():
-            outputs = {'output_structure': structure(a=a), 'output_parameters': Dict({'a': a})}
+            outputs = {
+                'output_structure': structure(a=a),
+                'output_parameters': Dict({'a': a}),
+                'output_trajectory': trajectory(np.zeros((6, 3)), energy=-a),
+            }
             made.ctx[label] = workchain(
                 PwBaseWorkChain, status, message='thresholds' if status else '', outputs=outputs
             )
@@ -334,6 +340,11 @@ class TestRelax:
         made.results()
         assert made.outputs['structure']['p_2000'].cell_lengths[0] == pytest.approx(4.3)
         assert set(made.outputs['parameters']) == {'p_0000', 'p_2000'}
+        energies = {
+            label: node.get_array('energy')[-1]
+            for label, node in made.outputs['trajectory'].items()
+        }
+        assert energies == {'p_0000': -4.5, 'p_2000': -4.3}
 
     def test_basis_of_a_new_volume_is_made_anew(self, made):
         """501 with another volume: once more from there; 501 with the same volume is good."""
