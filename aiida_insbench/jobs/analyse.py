@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aiida_insbench.jobs.analyse_blocks import source_block
+from aiida_insbench.jobs.analyse_committees import check_committees, committee_block
 from aiida_insbench.jobs.analyse_phonons import DFT, read_phonons, read_strained
 from aiida_insbench.jobs.analyse_settings import read_analyse_settings
 from aiida_insbench.jobs.analyse_sources import Source, make_sources
@@ -43,7 +44,7 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     dict
         ``potentials`` (`judge` and `source_block` of each), ``reference`` (``modes`` of
         `mode_table`, ``acoustic_cm1``, ``pressures``, ``avoided_crossings`` and `source_block`) or
-        None, ``pressures`` (GPa by label), ``settings``.
+        None, ``committees`` (`committee_block`), ``pressures`` (GPa by label), ``settings``.
 
     Raises
     ------
@@ -53,6 +54,8 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
         If files cannot be read, or cells are not the same crystal.
     """
     settings = read_analyse_settings(job.get('settings'))
+    names = [name for name, files in (job.get('phonons') or {}).items() if files]
+    check_committees(settings.committees, names)
     strained = read_strained(job, folder)
     phonons = read_phonons(job, folder, symprec=settings.symprec, progress=progress)
     sources = make_sources(phonons, settings)
@@ -61,10 +64,11 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
         blocks[name] = source_block(source, settings, strained=strained.get(name, {}))
         progress.report(f'modes of {name or "DFT"} followed and their shifts split')
     reference = sources.pop(DFT, None)
+    tables = {
+        name: {**_judged(source, reference), **blocks[name]} for name, source in sources.items()
+    }
     return {
-        'potentials': {
-            name: {**_judged(source, reference), **blocks[name]} for name, source in sources.items()
-        },
+        'potentials': tables,
         'reference': None
         if reference is None
         else {
@@ -73,6 +77,10 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
             'pressures': reference.series.pressures,
             'avoided_crossings': crossings(reference.series),
             **blocks[DFT],
+        },
+        'committees': {
+            name: committee_block(members, sources, tables)
+            for name, members in settings.committees.items()
         },
         'pressures': _pressures({label for by_label in phonons.values() for label in by_label}),
         'settings': settings.as_dict(),

@@ -6,7 +6,7 @@ Lengths in Å, temperatures in K, frequencies in cm⁻¹.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aiida_insbench.science.errors import JobFileError
@@ -28,18 +28,25 @@ class AnalyseSettings:
         Of thermal motion, K.
     mesh : tuple of three int, optional
         Mesh of q-points over which modes are followed too; None for Γ alone.
+    committees : dict of str to tuple of str
+        Names of potentials whose spread is looked for, by the name of the committee.
     """
 
     tolerances: Tolerances
     symprec: float = 1e-3
     temperature: float = 300.0
     mesh: tuple[int, int, int] | None = None
+    committees: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """All settings, JSON-ready, tolerances among the others."""
         settings = asdict(self)
-        mesh = None if self.mesh is None else list(self.mesh)
-        return {**settings.pop('tolerances'), **settings, 'mesh': mesh}
+        return {
+            **settings.pop('tolerances'),
+            **settings,
+            'mesh': None if self.mesh is None else list(self.mesh),
+            'committees': {name: list(members) for name, members in self.committees.items()},
+        }
 
 
 def read_analyse_settings(given: Mapping[str, Any] | None) -> AnalyseSettings:
@@ -59,6 +66,7 @@ def read_analyse_settings(given: Mapping[str, Any] | None) -> AnalyseSettings:
     if rest.get('mesh') is not None:
         own['mesh'] = _mesh(rest['mesh'])
     rest.pop('mesh', None)
+    own['committees'] = _committees(rest.pop('committees', None) or {})
     return AnalyseSettings(Tolerances.from_settings(rest), **own)
 
 
@@ -74,3 +82,14 @@ def _mesh(value: Any) -> tuple[int, int, int]:
     if not isinstance(value, list | tuple):
         raise JobFileError(f'`mesh` is {value!r}; give three positive whole numbers.')
     return check_mesh(value)
+
+
+def _committees(value: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping) or not all(
+        isinstance(members, list | tuple) and all(isinstance(one, str) for one in members)
+        for members in value.values()
+    ):
+        raise JobFileError(
+            f'`committees` is {value!r}; give lists of potentials by name of the committee.'
+        )
+    return {str(name): tuple(members) for name, members in value.items()}

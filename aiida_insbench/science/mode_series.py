@@ -209,14 +209,18 @@ def shift_and_direction(
         }
     shift = float(values[-1] - values[0])
     slope, error = _line([pressures[label] for label in frequencies], values)
-    falls = trend(shift, tolerances) == 'red' and slope + 2 * (error or 0.0) < 0
     return {
         'shift': shift,
         'slope': slope,
         'slope_error': error,
         'direction': 'unstable' if unstable else trend(shift, tolerances),
-        'anomalous': bool(falls),
+        'anomalous': falls(shift, slope, error or 0.0, tolerances),
     }
+
+
+def falls(shift: float, slope: float, error: float, tolerances: Tolerances) -> bool:
+    """Whether a mode goes red beyond the tolerance and beyond twice the error of its slope."""
+    return trend(shift, tolerances) == 'red' and slope + 2 * error < 0
 
 
 def mode_gruneisen(frequencies: Mapping[str, float], volumes: Mapping[str, float]) -> float | None:

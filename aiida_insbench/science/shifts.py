@@ -48,9 +48,10 @@ def mode_table(series: ModeSeries) -> list[dict[str, Any]]:
         pressure), ``motion`` (shares of translation, libration and internal motion of molecules
         there; empty where there are none), ``ins_weight`` (share of the one-phonon neutron
         intensity of all optical modes, by label; see `aiida_insbench.science.neutron_weights`;
-        empty where a cross-section is not known). With a single pressure ``shift``, ``slope``,
-        ``anomalous`` and ``gruneisen`` are None, and ``direction`` is None unless the mode is
-        unstable.
+        empty where a cross-section is not known), ``sigma`` and ``slope_sigma`` (empty and None,
+        unless `aiida_insbench.science.mode_committee.add_spread` fills them). With a single
+        pressure ``shift``, ``slope``, ``anomalous`` and ``gruneisen`` are None, and ``direction``
+        is None unless the mode is unstable.
     """
     rows = []
     weights = series.ins_weights()
@@ -70,6 +71,8 @@ def mode_table(series: ModeSeries) -> list[dict[str, Any]]:
                 'ins_weight': {
                     label: float(shares[members].sum()) for label, shares in weights.items()
                 },
+                'sigma': {},
+                'slope_sigma': None,
             }
         )
     return rows

@@ -357,6 +357,65 @@ def test_modes_are_followed_over_a_mesh_where_one_is_asked_for(analysed, tmp_pat
     json.dumps(result, allow_nan=False)
 
 
+def test_spread_of_a_committee(tmp_path):
+    """ω ∝ √ε: three members with ε apart by known factors, one of which lacks a pressure."""
+    factors = {'a': 1.0, 'b': 1.02, 'c': 0.97}
+    files = {
+        name: write_phonons(tmp_path, name, epsilon=0.02 * factor**2)
+        for name, factor in factors.items()
+    }
+    del files['c']['p_1000']
+    job = make_job(tmp_path, files, committees={'lj': ['a', 'b', 'c']})
+    result = run_here(tmp_path, job)
+    committee = result['committees']['lj']
+    assert committee['missing'] == {'c': ['p_1000']}
+    assert 'c lacks 1 GPa.' in committee['sentences']
+    assert committee['left_out'] == {}
+    for row in result['potentials']['a']['modes']:
+        for label, used in (('p_0000', [1.0, 1.02, 0.97]), ('p_1000', [1.0, 1.02])):
+            expected = abs(row['frequencies'][label]) * np.std(used, ddof=1)
+            assert row['sigma'][label] == pytest.approx(expected, rel=0.02, abs=0.1)
+        assert row['slope_sigma'] == pytest.approx(
+            abs(row['slope']) * np.std([1.0, 1.02], ddof=1), rel=0.02, abs=0.1
+        )
+    assert all(row['sigma'] == {} for row in result['potentials']['b']['modes'])
+    assert set(committee['unstable']) == {'a', 'b', 'c'}
+    json.dumps(result, allow_nan=False)
+
+
+def test_a_member_of_another_crystal_is_left_out(tmp_path):
+    files = {
+        'one': write_crystals(tmp_path, 'one', {'p_0000': rutile()}, matrix=(1, 1, 1)),
+        'two': write_crystals(
+            tmp_path,
+            'two',
+            {'p_0000': make_supercell(rutile(), np.diag([1, 1, 2]))},
+            matrix=(1, 1, 1),
+        ),
+    }
+    job = make_job(tmp_path, files, committees={'mixed': ['one', 'two']})
+    committee = run_here(tmp_path, job)['committees']['mixed']
+    assert committee['modes'] == []
+    assert 'two is left out' in committee['sentences'][0]
+
+
+@pytest.mark.parametrize(
+    ('committees', 'message'),
+    [
+        ({'x': ['a', 'z']}, 'names z'),
+        ({'x': ['a']}, 'two members'),
+        ({'x': ['a', 'a']}, 'named once'),
+        ({'x': ['a', 'b'], 'y': ['a', 'c']}, 'can be of one'),
+        ({'x': 'ab'}, 'lists of potentials'),
+        (['a', 'b'], 'lists of potentials'),
+    ],
+)
+def test_committees_without_sense_are_refused(tmp_path, committees, message):
+    files = {name: {'p_0000': 'none.yaml'} for name in 'abc'}
+    with pytest.raises(JobFileError, match=message):
+        run_here(tmp_path, make_job(tmp_path, files, committees=committees))
+
+
 def test_two_references_are_refused(tmp_path):
     job = make_job(tmp_path, {'a': {'p_0000': 'none.yaml'}}, frames=reference_frames())
     with pytest.raises(JobFileError, match='Both'):
