@@ -30,6 +30,9 @@ class AnalyseSettings:
         Mesh of q-points over which modes are followed too; None for Γ alone.
     committees : dict of str to tuple of str
         Names of potentials whose spread is looked for, by the name of the committee.
+    isotopes : dict
+        Isotopes by chemical symbol or by number of the first crystal's atom, from 0; see
+        `aiida_insbench.science.ins.isotopes.labels_of_sites`.
     """
 
     tolerances: Tolerances
@@ -37,6 +40,7 @@ class AnalyseSettings:
     temperature: float = 300.0
     mesh: tuple[int, int, int] | None = None
     committees: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    isotopes: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """All settings, JSON-ready, tolerances among the others."""
@@ -67,6 +71,7 @@ def read_analyse_settings(given: Mapping[str, Any] | None) -> AnalyseSettings:
         own['mesh'] = _mesh(rest['mesh'])
     rest.pop('mesh', None)
     own['committees'] = _committees(rest.pop('committees', None) or {})
+    own['isotopes'] = _isotopes(rest.pop('isotopes', None) or {})
     return AnalyseSettings(Tolerances.from_settings(rest), **own)
 
 
@@ -93,3 +98,13 @@ def _committees(value: Any) -> dict[str, tuple[str, ...]]:
             f'`committees` is {value!r}; give lists of potentials by name of the committee.'
         )
     return {str(name): tuple(members) for name, members in value.items()}
+
+
+def _isotopes(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not all(
+        isinstance(key, str) and isinstance(given, str | Mapping) for key, given in value.items()
+    ):
+        raise JobFileError(
+            f'`isotopes` is {value!r}; give isotopes by element or number, as in {{"H": "2H"}}.'
+        )
+    return dict(value)

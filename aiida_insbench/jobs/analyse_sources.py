@@ -13,10 +13,12 @@ import numpy as np
 from ase import Atoms
 from phonopy import Phonopy
 
+from aiida_insbench.jobs.analyse_isotopes import place_isotopes
 from aiida_insbench.jobs.analyse_settings import AnalyseSettings
 from aiida_insbench.science.errors import StructureError
 from aiida_insbench.science.gamma_series import gamma_series
 from aiida_insbench.science.modes import IntArray
+from aiida_insbench.science.phonon_isotopes import with_isotopes
 from aiida_insbench.science.segments import Segment, atom_order, find_groups, find_segments
 from aiida_insbench.science.shifts import ModeSeries, mode_table
 from aiida_insbench.science.supercells import to_ase
@@ -31,11 +33,13 @@ class Source:
     name : str
         Of the potential; empty for DFT.
     phonons : dict from str to Phonopy
-        By pressure label, all of them.
+        By pressure label, all of them, with the masses of isotopes.
     segments : list of Segment
         Pressures at which the crystal is one; modes are followed through the first.
     orders : dict from str to ndarray of int
         Atom k of the modes is atom ``order[k]`` of the primitive cell; labels of the first segment.
+    sites : dict from str to tuple of str
+        Labels of isotopes on the primitive cell's sites, by pressure label.
     series : ModeSeries
         Modes of the first segment.
     apart : str
@@ -46,6 +50,7 @@ class Source:
     phonons: dict[str, Phonopy]
     segments: list[Segment]
     orders: dict[str, IntArray]
+    sites: dict[str, tuple[str, ...]]
     series: ModeSeries
     apart: str = ''
 
@@ -62,8 +67,8 @@ def make_sources(
 
     Raises
     ------
-    StructureError
-        If two sources hold the same crystal in different settings.
+    InputError
+        If two sources hold the same crystal in different settings, or isotopes name no atom.
     ComputationError
         If acoustic modes cannot be told.
     """
@@ -78,20 +83,35 @@ def make_sources(
         order, apart = _order(
             cells[lowest], standard, symprec=settings.symprec, where=f'{title}, {lowest}'
         )
+        sites = place_isotopes(segments, cells, standard, isotopes=settings.isotopes, title=title)
+        exchanged = {label: with_isotopes(by_label[label], sites[label]) for label in sites}
         orders = {label: one[order] for label, one in segments[0].orders.items()}
         sources[name] = Source(
             name=name,
-            phonons=by_label,
+            phonons=exchanged,
             segments=segments,
             orders=orders,
-            series=gamma_series(
-                {label: by_label[label] for label in orders},
-                orders,
-                tolerances=settings.tolerances,
-            ),
+            sites=sites,
+            series=_series(exchanged, orders, sites, settings),
             apart=apart,
         )
     return sources
+
+
+def _series(
+    phonons: Mapping[str, Phonopy],
+    orders: Mapping[str, IntArray],
+    sites: Mapping[str, tuple[str, ...]],
+    settings: AnalyseSettings,
+) -> ModeSeries:
+    """Followed modes at the pressures of `orders`."""
+    lowest = next(iter(orders))
+    return gamma_series(
+        {label: phonons[label] for label in orders},
+        orders,
+        tolerances=settings.tolerances,
+        sites=[sites[lowest][atom] for atom in orders[lowest]],
+    )
 
 
 def segment_tables(source: Source, settings: AnalyseSettings) -> list[dict[str, Any]]:
@@ -115,11 +135,7 @@ def segment_tables(source: Source, settings: AnalyseSettings) -> list[dict[str, 
             'acoustic_cm1': None,
         }
         if segment.change:
-            series = gamma_series(
-                {label: source.phonons[label] for label in segment.labels},
-                segment.orders,
-                tolerances=settings.tolerances,
-            )
+            series = _series(source.phonons, segment.orders, source.sites, settings)
             row |= {'modes': mode_table(series), 'acoustic_cm1': series.acoustic}
         rows.append(row)
     return rows

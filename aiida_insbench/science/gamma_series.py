@@ -5,7 +5,7 @@ Frequencies in cm⁻¹, pressures in GPa, lengths in Å.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ase import Atoms
@@ -15,6 +15,7 @@ from aiida_insbench.science.gamma_modes import gamma_modes
 from aiida_insbench.science.modes import IntArray, ModeSet
 from aiida_insbench.science.molecules import Molecule, find_molecules
 from aiida_insbench.science.neutron_weights import total_cross_sections
+from aiida_insbench.science.phonon_isotopes import masses_keep_symmetry
 from aiida_insbench.science.pressure import pressure_from_label
 from aiida_insbench.science.segments import atom_order
 from aiida_insbench.science.shifts import ModeSeries, Tolerances, mode_series
@@ -56,6 +57,7 @@ def gamma_series(
     orders: Mapping[str, IntArray],
     *,
     tolerances: Tolerances,
+    sites: Sequence[str] | None = None,
 ) -> ModeSeries:
     """Γ modes at all pressures, followed from each to the next.
 
@@ -67,6 +69,9 @@ def gamma_series(
         Atom k of the modes is atom ``order[k]`` of the primitive cell.
     tolerances : Tolerances
         What counts as noise.
+    sites : sequence of str, optional
+        Labels of isotopes in the order of the modes, for neutron weights; chemical symbols by
+        default. Masses are those of the phonons.
 
     Raises
     ------
@@ -83,7 +88,7 @@ def gamma_series(
         tolerances=tolerances,
         volumes={label: float(one.primitive.volume) for label, one in phonons.items()},
         molecules=_molecules(cell),
-        cross_sections=total_cross_sections(cell.get_chemical_symbols()),
+        cross_sections=total_cross_sections(sites or cell.get_chemical_symbols()),
     )
 
 
@@ -96,7 +101,8 @@ def in_own_order(modes: ModeSet, order: IntArray) -> ModeSet:
 
 
 def _mode_set(phonon: Phonopy, order: IntArray) -> ModeSet:
-    found = gamma_modes(phonon=phonon)
+    # irreps of the structure are none of vibrations that isotopes have made less symmetric
+    found = gamma_modes(phonon=phonon, irreps=masses_keep_symmetry(phonon))
     vectors = found.eigenvectors[:, order].reshape(len(found.frequencies), -1)
     return ModeSet(found.frequencies, vectors, found.irreps)
 

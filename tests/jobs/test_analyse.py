@@ -416,6 +416,74 @@ def test_committees_without_sense_are_refused(tmp_path, committees, message):
         run_here(tmp_path, make_job(tmp_path, files, committees=committees))
 
 
+def test_deuterium_moves_modes_by_the_root_of_the_masses(analysed, tmp_path):
+    """Everywhere alike, in DFT too: gerade modes are of H alone."""
+    files = write_phonons(tmp_path, 'same')
+    dft = write_phonons(tmp_path, 'dft', matrix=(1, 1, 1))
+    job = {**make_job(tmp_path, {'same': files}, isotopes={'H': '2H'}), 'reference_phonons': dft}
+    result = run_here(tmp_path, job)
+    ratio = np.sqrt(1.00794 / 2.01410178)
+    light = {row['irrep']: row for row in analysed['potentials']['same']['modes']}
+    rows = {row['irrep']: row for row in result['potentials']['same']['modes']}
+    for irrep in ('A1g', 'A2g', 'B1g', 'B2g', 'Eg'):
+        for label, value in light[irrep]['frequencies'].items():
+            assert rows[irrep]['frequencies'][label] == pytest.approx(ratio * value, rel=1e-3)
+            assert rows[irrep]['reference'][label] == pytest.approx(ratio * value, rel=5e-3)
+    assert result['settings']['isotopes'] == {'H': '2H'}
+    block = result['potentials']['same']
+    for row, split in zip(block['modes'], block['attribution']['modes'], strict=True):
+        assert sum(split['elements'].values()) == pytest.approx(row['shift'], abs=0.05)
+    assert sum(row['ins_weight']['p_0000'] for row in block['modes']) == pytest.approx(1)
+
+
+def test_isotopes_of_a_site_are_found_in_any_order_of_atoms(tmp_path):
+    """Atom 3 of the first crystal, wherever the others have it; and it is not atom 0."""
+    order = [3, 0, 5, 2, 1, 4]
+    files = {
+        'first': write_phonons(tmp_path, 'first'),
+        'shuffled': write_phonons(tmp_path, 'shuffled', order=order),
+    }
+    found = {}
+    for atom in ('3', '0'):
+        value = {'3': '2H', '0': '26Mg'}[atom]
+        result = run_here(tmp_path, make_job(tmp_path, files, isotopes={atom: value}))
+        first, shuffled = (result['potentials'][name]['modes'] for name in files)
+        for one, other in zip(first, shuffled, strict=True):
+            assert other['frequencies'] == pytest.approx(one['frequencies'], abs=1e-2)
+            assert one['irrep'] == ''
+        found[atom] = [row['frequencies']['p_0000'] for row in first]
+    assert np.abs(np.subtract(found['3'], found['0'])).max() > 20
+
+
+@pytest.mark.parametrize(
+    ('isotopes', 'message'),
+    [
+        ({'X': '2H'}, "names 'X'"),
+        ({'9': '2H'}, "names '9'"),
+        ({'H': '3He'}, 'no isotope of H'),
+        ({'H': '99H'}, 'no isotope 99H'),
+        ('2H', 'by element or number'),
+        ({'H': 2}, 'by element or number'),
+    ],
+)
+def test_isotopes_without_sense_are_refused(tmp_path, isotopes, message):
+    files = write_phonons(tmp_path, 'one', scales={'p_0000': 1.0}, matrix=(1, 1, 1))
+    with pytest.raises(InputError, match=message):
+        run_here(tmp_path, make_job(tmp_path, {'one': files}, isotopes=isotopes))
+
+
+def test_isotopes_by_number_need_the_same_crystal(tmp_path):
+    doubled = make_supercell(rutile(0.98), np.diag([1, 1, 2]))
+    crystals = {'p_0000': rutile(), 'p_1000': doubled}
+    files = write_crystals(tmp_path, 'doubles', crystals, matrix=(1, 1, 1))
+    with pytest.raises(InputError, match='another crystal'):
+        run_here(tmp_path, make_job(tmp_path, {'a': files}, isotopes={'3': '2H'}))
+    found = run_here(tmp_path, make_job(tmp_path, {'a': files}, isotopes={'H': '2H'}))
+    plain = run_here(tmp_path, make_job(tmp_path, {'a': files}))
+    rows, light = (one['potentials']['a']['segments'][1]['modes'] for one in (found, plain))
+    assert rows[-1]['frequencies']['p_1000'] < 0.8 * light[-1]['frequencies']['p_1000']
+
+
 def test_two_references_are_refused(tmp_path):
     job = make_job(tmp_path, {'a': {'p_0000': 'none.yaml'}}, frames=reference_frames())
     with pytest.raises(JobFileError, match='Both'):
