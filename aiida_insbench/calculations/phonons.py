@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
-from aiida.orm import Dict, List, StructureData
+from aiida.orm import ArrayData, Dict, List, StructureData
 from aiida_phonopy.data import ForceConstantsData
 
 from aiida_insbench.calculations.base import InsbenchCalculation, write_potential
@@ -19,17 +21,40 @@ from aiida_insbench.science.structures import atoms_to_dict
 def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str | None:
     if not inputs or 'potential' not in inputs or 'structure' not in inputs:
         return None
-    lacking = sorted(inputs['structure'].get_symbols_set() - set(inputs['potential'].elements))
+    crystals = [inputs['structure'], *inputs.get('structures', {}).values()]
+    wanted = set().union(*(one.get_symbols_set() for one in crystals))
+    lacking = sorted(wanted - set(inputs['potential'].elements))
     if lacking:
         return f'The potential knows no {", ".join(lacking)}, which the structure holds.'
+    return _validate_charges(inputs)
+
+
+def _validate_charges(inputs: dict[str, Any]) -> str | None:
+    if 'nac_parameters' not in inputs:
+        return None
+    node, n_atoms = inputs['nac_parameters'], len(inputs['structure'].sites)
+    for name, shape in (('dielectric', (3, 3)), ('born_charges', (n_atoms, 3, 3))):
+        found = node.get_array(name).shape if name in node.get_arraynames() else None
+        if found != shape:
+            return f'`nac_parameters` needs the array `{name}` of shape {shape}; it has {found}.'
+    largest = float(np.abs(node.get_array('born_charges').sum(axis=0)).max())
+    if largest > CHARGE_TOLERANCE * n_atoms:
+        return (
+            f'The Born charges of `nac_parameters` add up to {largest:.3f} e, not to zero: '
+            'mend the sum rule before they are used.'
+        )
     return None
+
+
+#: Born charges may miss neutrality by this, e per atom.
+CHARGE_TOLERANCE = 0.01
 
 
 class PhononsCalculation(InsbenchCalculation):
     """Load the potential once; relax and displace at each pressure, starting from the last."""
 
     STAGE = 'phonons'
-    CACHE_VERSION = 2  # 2: thermal functions
+    CACHE_VERSION = 3  # 2: thermal functions; 3: strained state, warnings
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -44,13 +69,39 @@ class PhononsCalculation(InsbenchCalculation):
             help='Static pressures in GPa; positive is compression.',
         )
         spec.input('supercell_matrix', valid_type=List, help='3×3 integers, rows are the axes.')
-        spec.input('settings', valid_type=Dict, help='Relaxation, displacement, mesh.')
+        spec.input(
+            'settings',
+            valid_type=Dict,
+            help='fmax, displacement, mesh, cell_policy, imaginary, sweep, adaptive_overlap, …',
+        )
+        spec.input_namespace(
+            'structures',
+            valid_type=StructureData,
+            dynamic=True,
+            required=False,
+            help='Crystals to start from at some pressures, by label: another phase, a measured '
+            'cell.',
+        )
+        spec.input(
+            'nac_parameters',
+            valid_type=ArrayData,
+            required=False,
+            help='`born_charges` (e) and `dielectric` of the crystal, attached to its force '
+            'constants for the non-analytical correction.',
+        )
         spec.input_namespace(
             'finished',
             valid_type=StructureData,
             dynamic=True,
             required=False,
             help='Relaxed structures by pressure label of pressures that need not be done again.',
+        )
+        spec.input_namespace(
+            'finished_force_constants',
+            valid_type=ForceConstantsData,
+            dynamic=True,
+            required=False,
+            help='Their force constants, which insertion and vibrational pressure need.',
         )
         spec.inputs.validator = _validate_inputs
         spec.output_namespace(
@@ -68,22 +119,54 @@ class PhononsCalculation(InsbenchCalculation):
             dynamic=True,
             help='Γ and mesh frequencies (cm⁻¹, below zero imaginary), verdict, by pressure label.',
         )
+        spec.output_namespace(
+            'strained',
+            valid_type=ForceConstantsData,
+            dynamic=True,
+            help="Force constants in the last pressure's cell with the first one's coordinates.",
+        )
         spec.exit_code(
             413, 'ERROR_PRESSURES_MISSING', message='Not finished: {pressures}. {reasons}'
         )
 
     def write_inputs(self, folder: Folder) -> dict[str, Any]:
         """Write the potential and the body of the job file."""
-        finished = self.inputs.finished if 'finished' in self.inputs else {}
+        finished = self.inputs.get('finished', {})
+        arrays = self.inputs.get('finished_force_constants', {})
         return {
             'potential': write_potential(folder, self.inputs.potential, 'potential'),
             'structure': atoms_to_dict(self.inputs.structure.get_ase()),
             'pressures': list(check_pressures(self.inputs.pressures.get_list())),
             'supercell_matrix': self.inputs.supercell_matrix.get_list(),
             'settings': self.inputs.settings.get_dict(),
-            'finished': {label: atoms_to_dict(node.get_ase()) for label, node in finished.items()},
+            'structures': _as_dicts(self.inputs.get('structures', {})),
+            'finished': _as_dicts(finished),
+            'finished_arrays': {
+                label: _write_arrays(folder, f'finished_{label}.npz', node)
+                for label, node in arrays.items()
+                if label in finished
+            },
         }
 
     def files_to_retrieve(self) -> list[Any]:
-        """One JSON and one NPZ file per finished pressure."""
-        return [('[pm]_*.json', '.', 0), ('[pm]_*.npz', '.', 0)]
+        """One JSON and one NPZ file per finished pressure, and of the strained state."""
+        return [
+            (f'{name}_*.{suffix}', '.', 0)
+            for name in ('[pm]', 'strained')
+            for suffix in ('json', 'npz')
+        ]
+
+
+def _as_dicts(structures: Mapping[str, StructureData]) -> dict[str, Any]:
+    return {label: atoms_to_dict(node.get_ase()) for label, node in structures.items()}
+
+
+def _write_arrays(folder: Folder, name: str, node: ForceConstantsData) -> str:
+    """Write force constants as the stage itself writes them; return the file's name."""
+    with folder.open(name, 'wb') as handle:
+        np.savez_compressed(
+            handle,
+            force_constants=node.get_array('force_constants'),
+            supercell_matrix=np.asarray(node.supercell_matrix),
+        )
+    return name

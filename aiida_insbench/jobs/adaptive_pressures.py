@@ -37,7 +37,7 @@ def insert_pressures(sweep: PressureSweep) -> list[str]:
         middle = round(0.5 * (pressure_from_label(low) + pressure_from_label(high)), 3)
         label = pressure_label(middle)
         sweep.place.progress.report(f'{label} inserted between {low} and {high}', pressure=middle)
-        state = sweep.attempt(label, middle, sweep.structure(low))
+        state = sweep.attempt(label, middle, sweep.start_at(low))
         if state is None:
             hopeless.add(gap)
             continue

@@ -15,6 +15,8 @@ from aiida_insbench.science.errors import ComputationError, InterruptedJobError,
 from aiida_insbench.science.pressure import pressure_from_label, pressure_label
 
 _SAME_STRAIN = 0.25
+#: Crystal and supercell from which a pressure starts; None: the job's own.
+Start = tuple[Atoms, NDArray[np.int64]] | None
 
 
 class PressureSweep:
@@ -41,20 +43,18 @@ class PressureSweep:
         A pressure that fails is named in `reasons`, and the next one starts from the last that did
         not.
         """
-        start: Atoms | None = None
+        start: Start = None
         for pressure in pressures:
             label = pressure_label(pressure)
             if label in self.place.task.finished:
-                start = self.structure(label)
+                start = self.start_at(label)
                 continue
             state = self.attempt(label, pressure, start)
             if state is not None:
                 self.keep(label, state)
-                start = state.atoms
+                start = self.start_at(label)
 
-    def attempt(
-        self, label: str, pressure: float, start: Atoms | None, *, name: str = ''
-    ) -> State | None:
+    def attempt(self, label: str, pressure: float, start: Start, *, name: str = '') -> State | None:
         """Compute a state; None if it fails, with the reason kept under the label.
 
         Parameters
@@ -63,20 +63,19 @@ class PressureSweep:
             Under which a structure may be given, and a failure is kept.
         pressure : float
             Static, GPa.
-        start : Atoms or None
-            Where to start if no structure is given at this label; the job's own if None.
+        start : (Atoms, ndarray) or None
+            Crystal and supercell to start from if no structure is given at this label; the job's
+            own if None.
         name : str
             For the log.
         """
         task = self.place.task
-        atoms = task.structures.get(label, start if start is not None else task.structure)
+        if label in task.structures:
+            start = task.structures[label], self.supercell_of(task.structures[label])
+        atoms, matrix = start or (task.structure, np.asarray(task.supercell_matrix))
         try:
             return compute_state(
-                self.place,
-                atoms,
-                pressure,
-                supercell_matrix=self.supercell_of(atoms),
-                label=name or label,
+                self.place, atoms, pressure, supercell_matrix=matrix, label=name or label
             )
         except InterruptedJobError:
             raise
@@ -103,6 +102,14 @@ class PressureSweep:
             return self._states[label].atoms
         return self.place.task.finished[label].structure
 
+    def start_at(self, label: str) -> tuple[Atoms, NDArray[np.int64]]:
+        """Crystal and supercell of a label that is finished here or before."""
+        state = self.state(label)
+        if state is not None:
+            return state.atoms, state.supercell_matrix
+        atoms = self.structure(label)
+        return atoms, self.supercell_of(atoms)
+
     def state(self, label: str) -> State | None:
         """The state at a label; None if an earlier run left no force constants of it."""
         if label not in self._states:
@@ -113,10 +120,10 @@ class PressureSweep:
         return self._states[label]
 
     def supercell_of(self, atoms: Atoms) -> NDArray[np.int64]:
-        """Supercell of a crystal that starts a pressure: the job's own, or one as large.
+        """Supercell of a crystal that is given, not reached: the job's own, or one as large.
 
-        A cell of another size, as a followed mode or another phase has it, is repeated until its
-        supercell is no narrower than that of the job's crystal.
+        A cell of another size, as another phase has it, is repeated until its supercell is no
+        narrower than that of the job's crystal.
         """
         from aiida_insbench.science.imaginary_modes import repetitions
 
@@ -125,11 +132,6 @@ class PressureSweep:
         strain = np.linalg.solve(task.structure.cell.array, atoms.cell.array) - np.eye(3)
         if len(atoms) == len(task.structure) and np.abs(strain).max() < _SAME_STRAIN:
             return matrix
-        for known in self._states.values():
-            if len(known.atoms) == len(atoms):
-                near = np.linalg.solve(known.atoms.cell.array, atoms.cell.array) - np.eye(3)
-                if np.abs(near).max() < _SAME_STRAIN:
-                    return known.supercell_matrix
         return repetitions(like=matrix @ task.structure.cell.array, cell=atoms.cell.array)
 
     def check_supercell(self) -> dict[str, Any] | None:

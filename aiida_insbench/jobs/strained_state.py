@@ -39,7 +39,7 @@ def write_strained_state(sweep: PressureSweep) -> None:
     strained.set_cell(end.cell, scale_atoms=True)
     try:
         phonon = force_constants(
-            sweep.place, strained, sweep.supercell_of(strained), name=f'{PREFIX}{last}'
+            sweep.place, strained, sweep.start_at(last)[1], name=f'{PREFIX}{last}'
         )
     except InterruptedJobError:
         raise

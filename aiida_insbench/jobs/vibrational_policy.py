@@ -10,15 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from ase import Atoms
 
 from aiida_insbench.jobs.phonon_states import State
-from aiida_insbench.jobs.pressure_sweep import PressureSweep
+from aiida_insbench.jobs.pressure_sweep import PressureSweep, Start
 from aiida_insbench.science.errors import ComputationError, ImaginaryModeError, InputError
 from aiida_insbench.science.pressure import pressure_label
 
 #: States computed for one pressure before it is given up.
-_MOST_STEPS = 5
+_MOST_STEPS = 6
 #: With fewer volumes than this the second derivative of the free energy is not known.
 _LEAST_VOLUMES = 3
 _STEP = 1.0  # GPa, between static pressures computed for their free energy alone
@@ -43,9 +42,13 @@ class VibrationalCells:
         wanted = self._take_finished(pressures)
         if not wanted:
             return
-        for pressure in self._supports(wanted):
-            self._compute(pressure, label=pressure_label(pressure))
+        self._compute_supports(wanted)
         for pressure in wanted:
+            if len(self._states) < 2:
+                self.sweep.reasons.setdefault(
+                    pressure_label(pressure), 'Too few stable crystals for a vibrational pressure.'
+                )
+                continue
             try:
                 self._find(pressure)
             except (ComputationError, InputError) as exc:
@@ -64,12 +67,15 @@ class VibrationalCells:
                 self._add(state, label)
         return wanted
 
-    def _supports(self, wanted: list[float]) -> list[float]:
-        """Static pressures to begin with: those asked for, and more below where they are few."""
-        supports = list(wanted)
-        while len(supports) + len(self._states) < _LEAST_VOLUMES:
-            supports.insert(0, min(supports) - _STEP)
-        return supports
+    def _compute_supports(self, wanted: list[float]) -> None:
+        """States at the static pressures asked for, and below them while stable ones are few."""
+        for pressure in wanted:
+            self._compute(pressure, label=pressure_label(pressure))
+        for step in range(1, _MOST_STEPS + 1):
+            if len(self._states) >= _LEAST_VOLUMES:
+                return
+            lower = min(wanted) - step * _STEP
+            self._compute(lower, label=pressure_label(lower))
 
     def _find(self, pressure: float) -> None:
         """Compute states until one stands at a pressure; keep it."""
@@ -114,11 +120,11 @@ class VibrationalCells:
             return False
         return self._add(state, label)
 
-    def _nearest(self, static: float) -> Atoms | None:
+    def _nearest(self, static: float) -> Start:
         if not self._states:
             return None
         _, state = min(self._states, key=lambda item: abs(item[0].static_pressure - static))
-        return state.atoms
+        return state.atoms, state.supercell_matrix
 
     def _add(self, state: State, label: str) -> bool:
         """Take a state into the equation of state; False, with a reason, if it is unstable."""

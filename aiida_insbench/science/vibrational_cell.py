@@ -7,7 +7,7 @@ approximation, stands at
           P_\mathrm{vib} = -\partial F_\mathrm{vib}/\partial V
 
 with F_vib the free energy of its vibrations. From states that have been computed, ln V is taken as
-a polynomial in P_s and F as one in V, of degree 2 at most; the next state to compute follows.
+a polynomial in P_s and F as one in V, of degree 3 and 4 at most; the next state to compute follows.
 
 Pressures in GPa, volumes in Å³ and energies in eV per cell.
 
@@ -16,7 +16,7 @@ Source: Born & Huang, *Dynamical Theory of Crystal Lattices* (1954), §§ 4, 16.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,9 @@ from scipy.optimize import brentq
 
 from aiida_insbench.science.errors import ConvergenceError, InputError, format_error
 
-_DEGREE = 2
+_DEGREE_OF_VOLUME, _DEGREE_OF_ENERGY = 3, 4
+#: Volumes closer than this share count once: their difference in F is no slope.
+_SAME_VOLUME = 1e-3
 #: Static pressures may lie this far outside those computed, GPa.
 _REACH = 10.0
 
@@ -67,7 +69,7 @@ def vibrational_pressure_of(state: StaticState, states: Sequence[StaticState]) -
     InputError
         If there are fewer than two different volumes.
     """
-    return float(_pressure_of_vibrations(states)(np.array(state.volume)))
+    return _pressure_of_vibrations(states)(state.volume)
 
 
 def static_pressure_for(pressure: float, states: Sequence[StaticState]) -> float:
@@ -87,16 +89,16 @@ def static_pressure_for(pressure: float, states: Sequence[StaticState]) -> float
     ConvergenceError
         If there is none within 10 GPa of those computed.
     """
-    statics = np.array([one.static_pressure for one in states])
+    kept = _distinct(states)
+    statics = np.array([one.static_pressure for one in kept])
     middle = float(statics.mean())
     vibrations = _pressure_of_vibrations(states)
-    logs = np.polyfit(
-        statics - middle, np.log([one.volume for one in states]), _degree(np.unique(statics).size)
-    )
+    degree = min(_DEGREE_OF_VOLUME, len(kept) - 1)
+    logs = np.polyfit(statics - middle, np.log([one.volume for one in kept]), degree)
 
     def excess(static: float) -> float:
-        volume = np.exp(np.polyval(logs, static - middle))
-        return static + float(vibrations(volume)) - pressure
+        volume = float(np.exp(np.polyval(logs, static - middle)))
+        return static + vibrations(volume) - pressure
 
     # from the nearest computed pressure outwards: parabolas turn back far outside
     start = float(statics[np.argmin([abs(excess(float(value))) for value in statics])])
@@ -114,11 +116,10 @@ def static_pressure_for(pressure: float, states: Sequence[StaticState]) -> float
     )
 
 
-def _pressure_of_vibrations(states: Sequence[StaticState]) -> np.poly1d:
+def _pressure_of_vibrations(states: Sequence[StaticState]) -> Callable[[float], float]:
     """P_vib(V) in GPa."""
-    volumes = np.array([one.volume for one in states])
-    distinct = np.unique(np.round(volumes, 6)).size
-    if distinct < 2:
+    kept = _distinct(states)
+    if len(kept) < 2:
         raise InputError(
             format_error(
                 'One volume is too few for the vibrational pressure.',
@@ -126,9 +127,22 @@ def _pressure_of_vibrations(states: Sequence[StaticState]) -> np.poly1d:
                 fix='Compute a second pressure.',
             )
         )
-    fit = np.polyfit(volumes, [one.free_energy for one in states], _degree(distinct))
-    return np.poly1d(-np.polyder(fit) / units.GPa)
+    volumes = np.array([one.volume for one in kept])
+    middle, width = float(volumes.mean()), float(np.ptp(volumes))
+    degree = min(_DEGREE_OF_ENERGY, len(kept) - 1)
+    fit = np.polyfit((volumes - middle) / width, [one.free_energy for one in kept], degree)
+    slope = np.polyder(fit) / width
+
+    def pressure(volume: float) -> float:
+        return float(-np.polyval(slope, (volume - middle) / width) / units.GPa)
+
+    return pressure
 
 
-def _degree(n_points: int) -> int:
-    return min(_DEGREE, n_points - 1)
+def _distinct(states: Sequence[StaticState]) -> list[StaticState]:
+    """States of different volumes; of near twins the last one."""
+    kept: list[StaticState] = []
+    for one in reversed(states):
+        if all(abs(one.volume / other.volume - 1) > _SAME_VOLUME for other in kept):
+            kept.append(one)
+    return kept

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida.engine import ProcessHandlerReport, process_handler
-from aiida.orm import CalcJobNode, StructureData
+from aiida.orm import CalcJobNode
 
 from aiida_insbench.calculations.phonons import PhononsCalculation
 from aiida_insbench.workflows.job_base import PressuresBaseWorkChain, flatten
@@ -25,10 +25,14 @@ class PhononsBaseWorkChain(PressuresBaseWorkChain):
         """After any failure: hand the finished pressures to the next run."""
         if node.is_finished_ok:
             return None
-        finished: dict[str, StructureData] = dict(self.ctx.inputs.get('finished', {}))
-        finished.update(node.outputs.structure if 'structure' in node.outputs else {})
-        if finished:
-            self.ctx.inputs['finished'] = finished
+        for name, output in (
+            ('finished', 'structure'),
+            ('finished_force_constants', 'force_constants'),
+        ):
+            known = dict(self.ctx.inputs.get(name, {}))
+            known.update(getattr(node.outputs, output) if output in node.outputs else {})
+            if known:
+                self.ctx.inputs[name] = known
         return None
 
     def attach_finished(self, node: CalcJobNode) -> None:

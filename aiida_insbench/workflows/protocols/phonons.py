@@ -1,0 +1,138 @@
+"""Builder of phonons under pressure from a protocol, for `PhononsWorkChain`."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiida.engine import ProcessBuilder
+from aiida.orm import AbstractCode, ArrayData, Dict, List, StructureData
+from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
+
+from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.science.errors import InputError, format_error
+from aiida_insbench.science.pressure import check_pressures, pressure_label
+from aiida_insbench.workflows.protocols.dft import supercell_by_distance
+from aiida_insbench.workflows.protocols.options import job_metadata
+
+#: Outputs of an earlier run that `previous` takes over.
+_TAKEN_OVER = ('structure', 'force_constants', 'modes')
+
+
+class PhononsProtocol(ProtocolMixin):
+    """`get_builder_from_protocol` and `get_builder_restart` of phonons under pressure."""
+
+    @classmethod
+    def get_protocol_filepath(cls) -> pathlib.Path:
+        """Path of the YAML file: a campaign computes phonons by the same protocols."""
+        return pathlib.Path(__file__).with_name('campaign.yaml')
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        job_code: AbstractCode,
+        potential: PotentialData,
+        structure: StructureData | None,
+        pressures: Sequence[float],
+        *,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        structures: Mapping[float, StructureData] | None = None,
+        nac_parameters: ArrayData | None = None,
+        previous: Any = None,
+        threads: int = 1,
+    ) -> ProcessBuilder:
+        """Fill a builder.
+
+        Parameters
+        ----------
+        job_code : AbstractCode
+            The program ``insbench-job``.
+        potential : PotentialData
+            Of the crystal's elements.
+        structure : StructureData or None
+            The crystal to start from; None takes that of `previous`.
+        pressures : sequence of float
+            In GPa, any number in any order; positive is compression.
+        protocol : {'fast', 'balanced', 'stringent'}
+            Supercell, thresholds, meshes.
+        overrides : dict, optional
+            Laid over the protocol: ``phonons`` (minimum_image_distance in Å or supercell_matrix,
+            and the job's settings).
+        structures : mapping from float to StructureData, optional
+            Crystals to start from at some pressures (GPa): another phase, or measured cells.
+        nac_parameters : ArrayData, optional
+            ``born_charges`` and ``dielectric`` of the crystal.
+        previous : ProcessNode, optional
+            An earlier `PhononsWorkChain`, to be extended; its supercell and its settings of single
+            pressures hold, except where `overrides` say otherwise (which is refused later).
+        threads : int
+            Threads of the job.
+
+        Returns
+        -------
+        ProcessBuilder
+            Ready to submit.
+
+        Raises
+        ------
+        InputError
+            If there is no crystal, or the earlier process has no finished pressure.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        earlier = _outputs_of(previous)
+        if structure is None:
+            if previous is None:
+                raise InputError('Give a `structure`, or `previous` to take it from.')
+            structure = previous.inputs.phonons.structure
+        builder = cls.get_builder()  # type: ignore[attr-defined]
+        builder.phonons = {
+            'code': job_code,
+            'potential': potential,
+            'structure': structure,
+            'pressures': List(list(check_pressures(pressures))),
+            **phonon_inputs(inputs['phonons'], structure),
+            'structures': {
+                pressure_label(value): node for value, node in (structures or {}).items()
+            },
+            'metadata': job_metadata(threads),
+        }
+        if nac_parameters is not None:
+            builder.phonons.nac_parameters = nac_parameters
+        if previous is not None:
+            builder.previous = earlier
+            builder.phonons.supercell_matrix = previous.inputs.phonons.supercell_matrix
+            if not (overrides or {}).get('phonons'):
+                builder.phonons.settings = previous.inputs.phonons.settings
+        return builder
+
+    @classmethod
+    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
+        """Builder with the inputs of an earlier run that takes its finished pressures over."""
+        builder: ProcessBuilder = node.get_builder_restart()
+        if 'force_constants' in node.outputs:
+            builder.previous = _outputs_of(node)
+        return builder
+
+
+def phonon_inputs(settings: Mapping[str, Any], structure: StructureData) -> dict[str, Any]:
+    """Supercell and settings of `insbench.phonons` from those of a protocol."""
+    left = dict(settings)
+    distance = float(left.pop('minimum_image_distance'))
+    matrix = left.pop('supercell_matrix', None) or supercell_by_distance(structure, distance)
+    return {'supercell_matrix': List(matrix), 'settings': Dict(left)}
+
+
+def _outputs_of(previous: Any) -> dict[str, Any]:
+    if previous is None:
+        return {}
+    outputs = previous.outputs
+    if any(name not in outputs for name in _TAKEN_OVER):
+        raise InputError(
+            format_error(
+                f'Process {previous.pk} has no finished pressure to take over.',
+                fix='Name a finished or partly finished `insbench.phonons` work chain.',
+            )
+        )
+    return {name: dict(getattr(outputs, name)) for name in _TAKEN_OVER}
