@@ -26,9 +26,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--output', type=Path, default=ROOT / 'benchmarks.json')
     parser.add_argument('--folder', type=Path, help='Keep the demo here instead of removing it.')
-    parser.add_argument('--suite', choices=('all', 'demo', 'potentials', 'ins'), default='all')
-    parser.add_argument('--only', help='One figure of the suite potentials, by its function.')
+    parser.add_argument(
+        '--suite', choices=('all', 'demo', 'potentials', 'ins', 'phonons'), default='all'
+    )
+    parser.add_argument(
+        '--only',
+        help='One figure of the suite potentials, by its function, or part of the suite phonons: '
+        'mgh2, benzene, overhead.',
+    )
     parser.add_argument('--data', type=Path, default=DATA, help='Folder of shared data.')
+    parser.add_argument('--potential', type=Path, help='Of MgH2, for the suite phonons (.json).')
+    parser.add_argument(
+        '--janus',
+        default=os.environ.get('INSBENCH_JANUS', ''),
+        help='Program of janus-core, in an environment of its own, for the suite phonons.',
+    )
     options = parser.parse_args()
     if options.suite in ('all', 'demo'):
         keep(options.output, demo_figures(options.folder))
@@ -43,6 +55,20 @@ def main() -> int:
 
         with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
             keep(options.output, ins_figures(Path(name), options.data))
+    if options.suite in ('all', 'phonons'):
+        from phonons import phonons_figures
+
+        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
+            keep(
+                options.output,
+                phonons_figures(
+                    Path(name),
+                    options.data,
+                    janus=options.janus,
+                    potential=options.potential,
+                    only=options.only if options.suite == 'phonons' else None,
+                ),
+            )
     return 0
 
 
