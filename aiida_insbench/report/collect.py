@@ -7,8 +7,10 @@ from typing import Any
 
 from aiida.orm import CalcJobNode, WorkChainNode
 
-from aiida_insbench.queries import pw_calculations_behind
-from aiida_insbench.science.errors import InputError
+from aiida_insbench.queries import force_constants_of, pw_calculations_behind
+from aiida_insbench.report.analysed_modes import analysed_modes
+from aiida_insbench.report.mode_view import mode_view, too_large
+from aiida_insbench.science.errors import InputError, InsbenchError
 from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.workflows.relax import BASIS_CHANGED
 
@@ -63,6 +65,7 @@ def collect(campaign: WorkChainNode) -> dict[str, Any]:
             if name in campaign.outputs.potentials
         ],
         'reference': comparison.get('reference'),
+        'mode_view': _mode_view(campaign, comparison.get('settings') or {}),
         'spectra': [_spectrum(node) for _, node in sorted(campaign.outputs.spectrum.items())],
         'provenance': _provenance(campaign),
         'notes': list(_NOTES),
@@ -115,6 +118,23 @@ def _relaxed(structure: Any, modes: dict[str, Any]) -> dict[str, Any]:
         'residual_stress_gpa': modes['residual_stress_gpa'],
         'minimum_frequency': modes['mesh']['minimum_frequency'],
     }
+
+
+def _mode_view(campaign: WorkChainNode, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """Atoms and eigenvectors of the last potential, from the force constants that were analysed."""
+    sources = force_constants_of(campaign)
+    key = next((name for name in ('finetuned', 'base') if name in sources), None)
+    if key is None:
+        return None
+    phonons = {label: node.get_phonopy_instance() for label, node in sources[key].items()}
+    reason = too_large(max(len(phonon.primitive) for phonon in phonons.values()))
+    if reason:
+        return {'reason': reason}
+    try:
+        found = analysed_modes(phonons, settings)
+    except InsbenchError as exc:
+        return {'reason': str(exc)}
+    return mode_view(found[0], potential=_NAMES[key], key=key)
 
 
 def _spectrum(node: Any) -> dict[str, Any]:

@@ -1,7 +1,11 @@
-"""The report as one HTML page that needs nothing else: no network, no script, no other file."""
+"""The report as one HTML page that needs nothing else: no network, no library, no other file.
+
+Its one script moves the picture of the modes; without it there is a still picture.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,9 +14,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from aiida_insbench.report import figures_modes, figures_spectra, tables
+from aiida_insbench.report import figures_modes, figures_spectra, tables, tables_modes
 from aiida_insbench.report.bands import sorted_spectra
 from aiida_insbench.report.limits import limits
+from aiida_insbench.report.mode_picture import still_picture, viewpoint
 from aiida_insbench.report.numbers import (
     MISSING,
     count,
@@ -21,6 +26,7 @@ from aiida_insbench.report.numbers import (
     number,
     pressure,
     pressures,
+    wavenumber,
 )
 from aiida_insbench.report.story import (
     ModeLine,
@@ -65,6 +71,7 @@ def render_html(data: Mapping[str, Any]) -> str:
         number=number,
         pressure=pressure,
         tied=_tied,
+        wavenumber=wavenumber,
     )
     lines = mode_lines(data)
     return environment.get_template('template.html').render(
@@ -80,6 +87,7 @@ def render_html(data: Mapping[str, Any]) -> str:
         facts=_facts(data),
         settings=flattened((data.get('provenance') or {}).get('settings') or {}),
         dft_level=flattened((data.get('provenance') or {}).get('dft_level') or {}),
+        view=_view(data),
         **_mode_parts(data, lines),
         **_spectrum_parts(data),
         **_potential_parts(data),
@@ -134,6 +142,8 @@ def _mode_parts(data: Mapping[str, Any], lines: list[ModeLine]) -> dict[str, Any
         return {
             'mode_figures': [],
             'mode_table': None,
+            'kind_table': None,
+            'segment_tables': [],
             'reason_table': None,
             'soft_figures': [],
             'soft_name': '',
@@ -150,10 +160,33 @@ def _mode_parts(data: Mapping[str, Any], lines: list[ModeLine]) -> dict[str, Any
         figures.append(figures_modes.shift_comparison(lines, names))
     return {
         'mode_figures': _markup(figures_modes.mode_shifts(lines, name, known) for name in names),
-        'mode_table': tables.mode_table(lines, data),
-        'reason_table': tables.reason_table(data),
+        'mode_table': tables_modes.mode_table(lines, data),
+        'kind_table': tables_modes.kind_table(data),
+        'segment_tables': tables_modes.segment_tables(data),
+        'reason_table': tables_modes.reason_table(data),
         'soft_figures': _markup(figures),
         'soft_name': soft.name if soft else '',
+    }
+
+
+def _view(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Moving picture of the modes: its data as JSON for the script, and the still picture."""
+    view = data.get('mode_view')
+    if not view or view.get('reason'):
+        return view
+    turn = viewpoint()
+    pk = (data.get('campaign') or {}).get('pk', 'PK')
+    command = (
+        f'aiida-insbench phonons animate {pk} --potential {view["key"]} --pressure PRESSURE '
+        '--mode MODE -o mode.xyz'
+    )
+    text = json.dumps({**view, 'turn': turn, 'command': command}, separators=(',', ':'))
+    return {
+        **view,
+        # no text in it can end the script element
+        'json': Markup(text.replace('<', '\\u003c')),  # noqa: S704
+        'picture': Markup(still_picture(view, turn)),  # noqa: S704 - made here
+        'mode': view['modes'][view['default']],
     }
 
 

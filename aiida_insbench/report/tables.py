@@ -18,7 +18,7 @@ from aiida_insbench.report.numbers import (
     pressure,
     wavenumber,
 )
-from aiida_insbench.report.story import ModeLine, comparison, potential_names
+from aiida_insbench.report.story import comparison
 from aiida_insbench.science.errors import PressureError
 from aiida_insbench.science.pressure import pressure_from_label
 
@@ -76,24 +76,6 @@ def spectra_csv(data: Mapping[str, Any]) -> str:
     return buffer.getvalue()
 
 
-def mode_table(lines: Sequence[ModeLine], data: Mapping[str, Any]) -> Table:
-    """Modes with frequencies, shift and direction, for DFT and each potential."""
-    sources = _sources(lines, data)
-    groups = [('', 2)]
-    heads = ['Mode', 'Motion of']
-    for name, labels in sources:
-        groups.append((f'{name} (cm⁻¹ at GPa)', len(labels) + 1))
-        heads += [_gpa(label) for label in labels] + ['shift']
-    rows = []
-    for line in lines:
-        row = [Cell(_mode_name(line)), Cell(_motion(line))]
-        for name, labels in sources:
-            found = line.reference if name == 'DFT' else line.potentials.get(name)
-            row += _mode_cells(found, labels, line.reference if name != 'DFT' else None)
-        rows.append(row)
-    return Table(groups, heads, rows)
-
-
 def error_table(data: Mapping[str, Any]) -> Table:
     """Errors of each potential against the validation frames and the reference modes."""
     heads = [
@@ -122,7 +104,7 @@ def error_table(data: Mapping[str, Any]) -> Table:
                 Cell(number(block.get('worst_error_cm1'), 0, sign=True), 'number'),
             ]
         )
-    return _without_empty(heads, rows)
+    return without_empty(heads, rows)
 
 
 def split_table(data: Mapping[str, Any]) -> Table | None:
@@ -143,7 +125,7 @@ def split_table(data: Mapping[str, Any]) -> Table | None:
         if not keys:
             continue
         groups.append((heading, len(keys)))
-        heads += [key if 'element' in heading else _gpa(key) for key in keys]
+        heads += [key if 'element' in heading else gpa(key) for key in keys]
         for row, found in zip(rows, values, strict=True):
             row += [Cell(number(found.get(key)), 'number') for key in keys]
     return Table(groups, heads, rows) if len(heads) > 1 else None
@@ -172,7 +154,7 @@ def relaxed_table(data: Mapping[str, Any]) -> Table | None:
             rows.append(
                 [
                     Cell(one['name']),
-                    Cell(_gpa(label), 'number'),
+                    Cell(gpa(label), 'number'),
                     *(Cell(number(cell.get(axis), 4), 'number') for axis in 'abc'),
                     Cell(number(cell.get('volume'), 3), 'number'),
                     Cell(str(cell.get('space_group') or MISSING)),
@@ -186,44 +168,6 @@ def relaxed_table(data: Mapping[str, Any]) -> Table | None:
     return Table([], heads, rows) if rows else None
 
 
-def reason_table(data: Mapping[str, Any]) -> Table | None:
-    """Shifts of the last potential's modes, split by pairs of elements and by molecules."""
-    for one in reversed(data.get('potentials') or []):
-        block = comparison(one)
-        reasons = (block.get('attribution') or {}).get('modes') or []
-        found = [row for row in reasons if not row.get('reason')]
-        if found:
-            return _reason_table(block['modes'], found)
-    return None
-
-
-def _reason_table(
-    modes: Sequence[Mapping[str, Any]], reasons: Sequence[Mapping[str, Any]]
-) -> Table:
-    rows_of = {row['index']: row for row in modes}
-    parts = {
-        'by pair of elements (cm⁻¹)': ('elements', list(reasons[0]['elements'])),
-        'by molecules (cm⁻¹)': ('bonding', list(reasons[0]['bonding'])),
-    }
-    parts = {heading: found for heading, found in parts.items() if found[1]}
-    groups = [('', 4), *((heading, len(keys)) for heading, (_, keys) in parts.items())]
-    heads = ['Mode', 'cm⁻¹', 'Shift', 'γ']
-    heads += [key for _, keys in parts.values() for key in keys]
-    rows = []
-    for row in reasons:
-        mode = rows_of.get(row['index'], {})
-        cells = [
-            Cell(mode.get('irrep') or MISSING),
-            Cell(wavenumber(row['frequencies'][0]), 'number'),
-            Cell(number(row['shift'], 1, sign=True), 'number'),
-            Cell(number(mode.get('gruneisen'), 2, sign=True), 'number'),
-        ]
-        for kind, keys in parts.values():
-            cells += [Cell(number(row[kind][key], 1, sign=True), 'number') for key in keys]
-        rows.append(cells)
-    return Table(groups, heads, rows)
-
-
 def band_table(data: Mapping[str, Any]) -> Table | None:
     """Strongest bands of the spectra followed by position."""
     spectra = sorted_spectra(data)
@@ -235,7 +179,7 @@ def band_table(data: Mapping[str, Any]) -> Table | None:
         [
             *(Cell(number(value, 0), 'number') for value in chain.positions),
             Cell(number(chain.shift, 0, sign=True), 'number'),
-            Cell(*_direction(chain.direction)),
+            Cell(*direction_words(chain.direction)),
         ]
         for chain in sorted(chains, key=lambda one: one.positions[0])
     ]
@@ -244,7 +188,7 @@ def band_table(data: Mapping[str, Any]) -> Table | None:
     )
 
 
-def _without_empty(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
+def without_empty(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
     """Leave out columns that hold nothing."""
     kept = [index for index in range(len(heads)) if any(row[index].text != MISSING for row in rows)]
     return Table(
@@ -252,44 +196,8 @@ def _without_empty(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Tabl
     )
 
 
-def _sources(lines: Sequence[ModeLine], data: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """Each column group with the pressures it has."""
-    found = []
-    for name in ['DFT', *potential_names(data)]:
-        rows = [line.reference if name == 'DFT' else line.potentials.get(name) for line in lines]
-        labels = [label for row in rows if row for label in row['frequencies']]
-        if labels:
-            found.append((name, list(dict.fromkeys(labels))))
-    return found
-
-
-def _mode_cells(
-    row: Mapping[str, Any] | None, labels: Sequence[str], reference: Mapping[str, Any] | None
-) -> list[Cell]:
-    if row is None:
-        return [Cell(MISSING, 'number') for _ in labels] + [Cell(MISSING)]
-    cells = []
-    for index, label in enumerate(labels):
-        value = row['frequencies'].get(label)
-        kind = 'number' if value is None or value > -1.0 else 'number bad'
-        cells.append(Cell(wavenumber(value), f'{kind} first' if index == 0 else kind))
-    return [*cells, _shift_cell(row, reference)]
-
-
-def _shift_cell(row: Mapping[str, Any], reference: Mapping[str, Any] | None) -> Cell:
-    if row.get('shift') is None:
-        return Cell(*_direction(row.get('direction')))
-    word, kind = _direction(row.get('direction'))
-    wrong = bool(
-        reference
-        and reference.get('direction') in ('red', 'blue')
-        and row.get('direction') != reference['direction']
-    )
-    text = f'{number(row["shift"], 0, sign=True)} {word}'
-    return Cell(f'{text} ✗' if wrong else text, f'shift {kind}{" wrong" if wrong else ""}')
-
-
-def _direction(direction: str | None) -> tuple[str, str]:
+def direction_words(direction: str | None) -> tuple[str, str]:
+    """Direction of a shift as text and class of a cell."""
     return {
         'red': ('red ▼', 'red'),
         'blue': ('blue ▲', 'blue'),
@@ -298,24 +206,14 @@ def _direction(direction: str | None) -> tuple[str, str]:
     }.get(direction or '', (MISSING, ''))
 
 
-def _mode_name(line: ModeLine) -> str:
-    times = line.first['degeneracy']
-    return f'{line.name} ×{times}' if times > 1 else line.name
-
-
-def _motion(line: ModeLine) -> str:
-    shares = line.first.get('participation') or {}
-    main = sorted(shares.items(), key=lambda item: -item[1])[:2]
-    return ', '.join(f'{element} {100 * share:.0f} %' for element, share in main) or MISSING
-
-
 def _forces_by(one: Mapping[str, Any], group: str) -> dict[str, Any]:
     """Force error by element or by pressure."""
     blocks = (one.get('errors') or {}).get(group) or {}
     return {key: (block or {}).get('rmse_forces_mev_a') for key, block in blocks.items()}
 
 
-def _gpa(label: str) -> str:
+def gpa(label: str) -> str:
+    """Pressure of a label, without unit."""
     return pressure(pressure_from_label(label))
 
 

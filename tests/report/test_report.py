@@ -36,7 +36,13 @@ from aiida_insbench.report.numbers import (
 )
 from aiida_insbench.report.render import render_html
 from aiida_insbench.report.story import headline, mode_lines, soft_mode
-from aiida_insbench.report.tables import error_table, mode_table, relaxed_table, spectra_csv
+from aiida_insbench.report.tables import error_table, relaxed_table, spectra_csv
+from aiida_insbench.report.tables_modes import (
+    kind_table,
+    mode_table,
+    reason_table,
+    segment_tables,
+)
 
 MEGABYTE = 1_000_000
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
@@ -270,10 +276,108 @@ def test_modes_are_linked_through_the_reference(data):
 
 
 def test_tables_are_rectangular(data):
-    for table in (error_table(data), relaxed_table(data), mode_table(mode_lines(data), data)):
+    tables = (
+        error_table(data),
+        relaxed_table(data),
+        mode_table(mode_lines(data), data),
+        kind_table(data),
+    )
+    for table in tables:
         assert {len(row) for row in table.rows} == {len(table.heads)}
         if table.groups:
             assert sum(span for _, span in table.groups) == len(table.heads)
+
+
+def column(table, head):
+    return [row[table.heads.index(head)].text for row in table.rows]
+
+
+def test_slopes_have_errors_with_digits_that_count(data):
+    table = kind_table(data)
+    assert column(table, 'No.') == [str(number) for number in range(1, 12)]
+    assert column(table, 'Mode')[:3] == ['B1g', 'B1u', 'Eu ×2']
+    slopes = column(table, 'Slope (cm⁻¹/GPa)')
+    # 182, 139, 78: slope −52, residuals 3, −6, 3, error √(54/2)
+    assert slopes[0] == '−52.0 ± 5.2'
+    assert slopes[3] == '−7.5 ± 0.3'
+    assert column(table, 'DFT slope (cm⁻¹/GPa)')[0] == '−30.0 ± 8.7'
+    assert column(table, 'Remark')[:5] == ['anomalous ▼', '–', '–', 'anomalous ▼', 'anomalous ▼']
+    assert 'Motion of molecules' not in table.heads
+    assert 'INS weight (%)' not in table.heads
+
+
+def test_what_other_stages_add_to_modes_is_shown(data):
+    richer = copy.deepcopy(data)
+    for row in richer['potentials'][-1]['comparison']['modes']:
+        row['motion'] = {'translation': 0.001, 'libration': 0.84, 'internal': 0.159}
+        row['gruneisen'] = -1.234
+        row['ins_weight'] = {'p_0000': 0.125, 'p_1000': 0.2}
+        row['sigma'] = 3.21
+    richer['potentials'][-1]['comparison']['modes'][0] |= {'ins_weight': None, 'sigma': None}
+    table = kind_table(richer)
+    assert column(table, 'Motion of molecules')[0] == 'libration 84 %, internal 16 %'
+    assert column(table, 'γ')[0] == '−1.23'
+    assert column(table, 'INS weight (%)')[:2] == ['–', '12.5']
+    assert column(table, 'σ (cm⁻¹)')[:2] == ['–', '3.2']
+    assert 'libration 84 %' in render_html(richer)
+
+
+def test_modes_that_mix_and_crystals_that_change_are_said(data):
+    given = copy.deepcopy(data)
+    block = given['potentials'][-1]['comparison']
+    block['avoided_crossings'] = [
+        {'index': 3, 'partner': 2, 'overlap': 0.5},
+        {'index': 2, 'partner': 3, 'overlap': 0.6},
+        {'index': 3, 'partner': 7, 'overlap': 0.65},
+        {'index': 5, 'partner': None, 'overlap': 0.1},
+    ]
+    first = {'labels': ['p_0000', 'p_1000'], 'change': '', 'modes': None}
+    rows = copy.deepcopy(block['modes'][:2])
+    for row in rows:
+        row['frequencies'] = {'p_2000': 123.4}
+    change = 'the crystal is P2_1/c (14) instead of Pnma (62)'
+    block['segments'] = [first, {'labels': ['p_2000'], 'change': change, 'modes': rows}]
+    marks = column(kind_table(given), 'Remark')
+    assert marks[2:4] == ['mixes with No. 4', 'anomalous ▼, mixes with No. 3']
+    assert marks[5] == '–'
+    ((title, table),) = segment_tables(given)
+    assert title == f'At 2 GPa {change}'
+    assert column(table, 'cm⁻¹ at 2 GPa') == ['123', '123']
+    assert f'{change}. Modes are not followed across' in render_html(given)
+
+
+def test_reasons_of_shifts_stand_beside_their_modes(data):
+    given = copy.deepcopy(data)
+    block = given['potentials'][-1]['comparison']
+    shift = block['modes'][0]['shift']
+    row = {
+        'index': 0,
+        'reason': None,
+        'frequencies': [182.0, 78.0],
+        'shift': shift,
+        'bonding': {},
+        'elements': {'H-H': 10.7, 'H-Mg': shift - 10.7},
+    }
+    block['attribution'] = {'modes': [row, {'index': 1, 'reason': 'not the same mode'}]}
+    table = reason_table(given)
+    assert table.heads == ['Mode', 'cm⁻¹', 'Shift', 'H-H', 'H-Mg']
+    assert [[cell.text for cell in one] for one in table.rows] == [
+        ['B1g', '182', '−104.0', '+10.7', '−114.7']
+    ]
+    assert sum(span for _, span in table.groups) == len(table.heads)
+
+
+def test_slopes_without_errors_and_imaginary_modes(data):
+    two = copy.deepcopy(data)
+    rows = two['potentials'][-1]['comparison']['modes']
+    rows[0] |= {'slope': -36.04, 'slope_error': None, 'direction': 'unstable'}
+    rows[1] |= {'slope': 1.234, 'slope_error': 0.06}
+    rows[2] |= {'slope': 1.234, 'slope_error': 0.001}
+    rows[0]['frequencies'] = {'p_0000': -143.0}
+    table = kind_table(two)
+    assert column(table, 'Slope (cm⁻¹/GPa)')[:3] == ['−36.0', '+1.23 ± 0.06', '+1.23 ± < 0.01']
+    assert column(table, 'Remark')[0] == 'unstable'
+    assert column(table, 'cm⁻¹ at 0 GPa')[0] == '143i'
 
 
 def test_findings_are_about_ten_plain_lines(data):
