@@ -16,9 +16,21 @@ _COMMANDS = {
     'launch': ('aiida_insbench.cli.launch:cmd_launch', 'Submit work to the daemon.'),
     'status': ('aiida_insbench.cli.status:cmd_status', 'Live progress of a campaign.'),
     'report': ('aiida_insbench.cli.report:cmd_report', 'Draw the report of a campaign.'),
+    'phonons': (
+        'aiida_insbench.cli.phonons:cmd_phonons',
+        'List modes, write them as trajectories.',
+    ),
     'query': ('aiida_insbench.cli.query:cmd_query', 'Ask the provenance graph.'),
     'doctor': ('aiida_insbench.cli.doctor:cmd_doctor', 'Find faults and say their remedy.'),
 }
+
+
+def _with_lines_kept(command: click.Command) -> click.Command:
+    r"""Turn ``\b`` in helps, written in raw strings, into the mark that keeps lines as they are."""
+    command.help = (command.help or '').replace('\\b\n', '\b\n')
+    for name in getattr(command, 'commands', ()):
+        _with_lines_kept(command.commands[name])  # type: ignore[attr-defined]
+    return command
 
 
 class LazyGroup(click.Group):
@@ -34,7 +46,7 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = _COMMANDS[cmd_name][0].partition(':')
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
+        return _with_lines_kept(command)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, importing none."""
@@ -50,3 +62,6 @@ def cmd_root(**_kwargs: Any) -> None:
     \b
     Example: aiida-insbench demo run --folder .demo
     """
+
+
+_with_lines_kept(cmd_root)

@@ -47,6 +47,7 @@ class TestHelp:
         assert done.exit_code == 0, done.output
         assert done.output.startswith(f'Usage: insbench {" ".join(path)}'.rstrip())
         assert len(done.output.splitlines()) > 5
+        assert '\\b' not in done.output  # the mark for lines that are kept as they are
 
     def test_every_command_that_does_something_has_an_example(self):
         groups = {path[:-1] for path in all_commands() if path}

@@ -8,8 +8,8 @@ from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.followed_vibrations import followed_vibrations
 from aiida_insbench.science.lattice_waves import vibrations_at
 from aiida_insbench.science.mode_choice import Candidate, choose_mode
-from aiida_insbench.science.mode_table import mode_table
 from aiida_insbench.science.phonons import phonopy_from_force_constants
+from aiida_insbench.science.shifts import mode_table
 from aiida_insbench.science.supercells import to_ase
 
 LABELS = ('p_0000', 'p_1000', 'p_2000')
