@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from aiida.cmdline.params import options
+from aiida.cmdline.params import options, types
 from aiida.cmdline.utils import decorators, echo
 
 DEFAULT_CODES = ('pw', 'insbench-job')
@@ -76,6 +76,83 @@ def cmd_campaign(  # type: ignore[no-untyped-def]
         return
     node = submit(builder)
     echo.echo_success(f'Submitted campaign {node.pk}; aiida-insbench status {node.pk} --watch')
+
+
+@cmd_launch.command('phonons')
+@click.option(
+    '--potential',
+    type=types.DataParamType(sub_classes=('aiida.data:insbench.potential',)),
+    required=True,
+    help='Label, PK or UUID.',
+)
+@click.option('--structure', type=click.Path(path_type=Path), help='CIF or what ASE reads.')
+@click.option('--pressures', required=True, help='GPa, for example 0,0.5,1.5.')
+@click.option(
+    '--structure-at',
+    'structures',
+    nargs=2,
+    multiple=True,
+    help='Pressure in GPa and file of a crystal to start from there: another phase, a measured '
+    'cell.',
+)
+@click.option(
+    '--previous',
+    type=types.ProcessParamType(sub_classes=('aiida.node:process.workflow.workchain',)),
+    help='Earlier phonons to extend.',
+)
+@options.CODE(required=False, help='insbench-job.')
+@click.option('--protocol', type=click.Choice(['fast', 'balanced', 'stringent']))
+@click.option('--overrides', type=click.Path(exists=True, path_type=Path), help='YAML file.')
+@click.option('--threads', type=click.IntRange(min=1), default=1, show_default=True)
+@click.option('--dry-run', is_flag=True, help='Check everything, submit nothing.')
+@decorators.with_dbenv()
+def cmd_phonons(  # type: ignore[no-untyped-def]
+    potential, structure, pressures, structures, previous, code, protocol, overrides, threads,
+    dry_run,
+) -> None:  # fmt: skip
+    r"""Phonons of a potential at every pressure.
+
+    \b
+    Example: aiida-insbench launch phonons --potential mgh2 --structure mgh2.cif --pressures 0,1,2
+    Extend:  aiida-insbench launch phonons --potential mgh2 --previous 1234 --pressures 3
+    """
+    from aiida.common.exceptions import NotExistent
+    from aiida.engine import submit
+    from aiida.orm import StructureData, load_code
+
+    from aiida_insbench.cli.health import check_daemon
+    from aiida_insbench.cli.preflight import read_structure
+    from aiida_insbench.cli.site import COMPUTER
+    from aiida_insbench.science.errors import InputError
+    from aiida_insbench.science.pressure import parse_pressures
+    from aiida_insbench.workflows.phonons import PhononsWorkChain
+
+    try:
+        builder = PhononsWorkChain.get_builder_from_protocol(
+            code or load_code(f'{DEFAULT_CODES[1]}@{COMPUTER}'),
+            potential,
+            StructureData(ase=read_structure(structure)) if structure else None,
+            parse_pressures(pressures),
+            structures={
+                parse_pressures(value)[0]: StructureData(ase=read_structure(Path(path)))
+                for value, path in structures
+            },
+            previous=previous,
+            protocol=protocol,
+            overrides=overrides,
+            threads=threads,
+        )
+    except (InputError, NotExistent, ValueError) as exc:
+        echo.echo_critical(str(exc))
+    for fault in check_daemon().faults:
+        echo.echo_warning(fault)
+    if dry_run:
+        echo.echo_success('The phonons can be submitted.')
+        return
+    node = submit(builder)
+    echo.echo_success(
+        f'Submitted phonons {node.pk}; aiida-insbench phonons modes {node.pk} lists them when done.'
+    )
 
 
 def _two_codes(codes: Sequence[Any] | None) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from aiida_insbench.jobs.phonon_task import PhononTask
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.science.errors import ComputationError, InterruptedJobError
 from aiida_insbench.science.pressure import pressure_label
+from aiida_insbench.science.structures import rounded
 
 #: Share of the volume by which one pressure may change the structure it starts from.
 MAX_VOLUME_CHANGE = 0.4
@@ -42,6 +44,14 @@ class Workplace:
     engine: Any
     folder: Path
     progress: Progress
+
+    def forget(self) -> None:
+        """Make the calculator forget earlier frames, whose neighbour lists some keep.
+
+        Sums in another order differ in the last digit, and a resumed run has another history.
+        """
+        if hasattr(self.engine, 'reset'):
+            self.engine.reset()
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,8 @@ def relax_at(place: Workplace, start: Atoms, pressure: float) -> Any:
     from aiida_insbench.science.relaxation import relax
 
     settings = place.task.settings
-    return relax(
+    place.forget()
+    found = relax(
         atoms=start,
         calculator=place.engine,
         pressure=pressure,
@@ -127,6 +138,8 @@ def relax_at(place: Workplace, start: Atoms, pressure: float) -> Any:
         symprec=settings['symprec'],
         max_volume_change=MAX_VOLUME_CHANGE,
     )
+    # whoever goes on from the stored crystal goes on from this one, to the last digit
+    return dataclasses.replace(found, atoms=rounded(found.atoms))
 
 
 def force_constants(
@@ -138,6 +151,7 @@ def force_constants(
     from aiida_insbench.science.random_displacements import random_force_constants
 
     settings = place.task.settings
+    place.forget()
     common = {
         'atoms': atoms,
         'calculator': place.engine,

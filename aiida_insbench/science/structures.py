@@ -27,6 +27,25 @@ def atoms_to_dict(atoms: Atoms) -> StructureDict:
     }
 
 
+def rounded(atoms: Atoms, *, digits: int = 12) -> Atoms:
+    """The same crystal in numbers that survive being stored.
+
+    A database that keeps 14 digits of a number gives back another crystal than the one put in; a
+    run that goes on from there would differ in the last digits from one that was never stopped.
+
+    Parameters
+    ----------
+    atoms : Atoms
+        Left as it is.
+    digits : int
+        Significant digits of cell and positions.
+    """
+    made = atoms.copy()
+    made.cell = np.array([[float(f'{x:.{digits}g}') for x in row] for row in atoms.cell.array])
+    made.positions = [[float(f'{x:.{digits}g}') for x in row] for row in atoms.positions]
+    return made
+
+
 def atoms_from_dict(data: StructureDict) -> Atoms:
     """Read what `atoms_to_dict` wrote.
 

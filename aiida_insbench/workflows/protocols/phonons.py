@@ -37,7 +37,7 @@ class PhononsProtocol(ProtocolMixin):
         pressures: Sequence[float],
         *,
         protocol: str | None = None,
-        overrides: dict[str, Any] | None = None,
+        overrides: dict[str, Any] | pathlib.Path | None = None,
         structures: Mapping[float, StructureData] | None = None,
         nac_parameters: ArrayData | None = None,
         previous: Any = None,
@@ -65,8 +65,8 @@ class PhononsProtocol(ProtocolMixin):
         nac_parameters : ArrayData, optional
             ``born_charges`` and ``dielectric`` of the crystal.
         previous : ProcessNode, optional
-            An earlier `PhononsWorkChain`, to be extended; its supercell and its settings of single
-            pressures hold, except where `overrides` say otherwise (which is refused later).
+            An earlier `PhononsWorkChain`, to be extended: its supercell holds, and its settings
+            unless `overrides` are given.
         threads : int
             Threads of the job.
 
@@ -103,7 +103,7 @@ class PhononsProtocol(ProtocolMixin):
         if previous is not None:
             builder.previous = earlier
             builder.phonons.supercell_matrix = previous.inputs.phonons.supercell_matrix
-            if not (overrides or {}).get('phonons'):
+            if not overrides:
                 builder.phonons.settings = previous.inputs.phonons.settings
         return builder
 
