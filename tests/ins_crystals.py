@@ -25,10 +25,13 @@ MAGNESIUM_HYDRIDE_SPRINGS = {2.1: (3.0, 0.8), 2.6: (0.35, 0.05), 3.1: (0.8, 0.1)
 
 
 def spring_crystal(unitcell, springs, *, supercell=(2, 2, 3)):
-    """Born-von Kármán model: springs that resist stretching and bending of every short pair."""
+    """Born-von Kármán model: springs that resist stretching and bending of every short pair.
+
+    `supercell` holds multiples of the axes, or a matrix with the supercell's axes in its columns.
+    """
     phonon = Phonopy(
         unitcell,
-        supercell_matrix=np.diag(supercell),
+        supercell_matrix=np.diag(supercell) if np.ndim(supercell) == 1 else supercell,
         primitive_matrix=np.eye(3),
         is_symmetry=False,
         log_level=0,

@@ -17,7 +17,8 @@ class InsCalculation(InsbenchCalculation):
     """Exact harmonic powder average at the instrument's Q(ω), all orders, without resolution."""
 
     STAGE = 'ins'
-    CACHE_VERSION = 2  # 2: contributions instead of spectra
+    # 2: contributions instead of spectra; 3: supercells that are no multiples of the axes
+    CACHE_VERSION = 3
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

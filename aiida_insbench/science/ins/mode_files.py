@@ -34,6 +34,7 @@ from aiida_insbench.science.ins.interpolation import (
     with_isotopes,
 )
 from aiida_insbench.science.ins.modes import PhononModes, phonon_modes
+from aiida_insbench.science.ins.phonopy_reader import euphonic_force_constants
 from aiida_insbench.science.ins.qpoint_mesh import check_mesh, mesh_of_spacing
 from aiida_insbench.science.safe_yaml import load_yaml
 
@@ -196,25 +197,20 @@ def _read_json(path: Path) -> Any:
 
 
 def _read_phonopy(path: Path) -> Any:
-    from euphonic import ForceConstants
-
     content = load_yaml(path.read_text(encoding='utf-8'))
     if not isinstance(content, dict) or 'phonopy' not in content:
         raise InputError(f'{path.name} is no YAML file of phonopy.')
     if 'force_constants' in content:
-        return ForceConstants.from_phonopy(path=str(path.parent), summary_name=path.name)
+        return euphonic_force_constants(path, content)
     for name in _BESIDE:
         if (path.parent / name).is_file():
-            return ForceConstants.from_phonopy(
-                path=str(path.parent), summary_name=path.name, fc_name=name
-            )
+            return euphonic_force_constants(path, content, beside=name)
     return _made_by_phonopy(path, content)
 
 
 def _made_by_phonopy(path: Path, content: dict[str, Any]) -> Any:
     """Let phonopy make force constants from forces in the file, or from FORCE_SETS beside it."""
     import phonopy
-    from euphonic import ForceConstants
 
     sets = path.parent / 'FORCE_SETS'
     if not sets.is_file() and 'displacements' not in content:
@@ -234,5 +230,6 @@ def _made_by_phonopy(path: Path, content: dict[str, Any]) -> Any:
     if phonon.force_constants is None:
         raise InputError(f'phonopy finds no forces for {path.name}.')
     with tempfile.TemporaryDirectory() as folder:
-        phonon.save(filename=f'{folder}/made.yaml', settings={'force_constants': True})
-        return ForceConstants.from_phonopy(path=folder, summary_name='made.yaml')
+        made = Path(folder) / 'made.yaml'
+        phonon.save(filename=str(made), settings={'force_constants': True})
+        return euphonic_force_constants(made, load_yaml(made.read_text(encoding='utf-8')))
