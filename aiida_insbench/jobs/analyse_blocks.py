@@ -12,6 +12,7 @@ from aiida_insbench.jobs.analyse_settings import AnalyseSettings
 from aiida_insbench.jobs.analyse_sources import Source, segment_tables
 from aiida_insbench.science.explained_shifts import explain_shifts
 from aiida_insbench.science.gamma_series import in_own_order
+from aiida_insbench.science.lo_to import lo_to_splitting
 from aiida_insbench.science.mesh_table import mesh_table
 from aiida_insbench.science.mode_mesh import follow_mesh
 from aiida_insbench.science.quasi_harmonic import quasi_harmonic_pressure
@@ -38,13 +39,15 @@ def source_block(
     dict
         ``segments`` (`segment_tables`), ``attribution`` (`explain_shifts`, with ``from`` and
         ``to``; None with one pressure), ``vibrational_pressure`` (`quasi_harmonic_pressure`) and
-        ``mesh`` (`mesh_table` and ``reason``; None where no mesh is asked for).
+        ``mesh`` (`mesh_table` and ``reason``; None where no mesh is asked for), ``lo_to`` and
+        ``lo_to_note`` (`lo_to_splitting`).
     """
     return {
         'segments': segment_tables(source, settings),
         'attribution': _explain(source, strained),
         'vibrational_pressure': _vibrational_pressure(source, settings.temperature),
         'mesh': _mesh(source, settings),
+        **lo_to_splitting(source.followed),
     }
 
 

@@ -33,6 +33,7 @@ from aiida_insbench.jobs.program import STAGES, read_job
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.jobs.training_settings import read_training_settings
 from aiida_insbench.science.frames import read_frames
+from aiida_insbench.science.ins.mode_files import open_modes
 from aiida_insbench.science.phonons import load_force_constants
 from aiida_insbench.science.potentials import read_potential
 from aiida_insbench.science.structures import atoms_from_dict
@@ -429,6 +430,23 @@ class TestAnalyse:
         same_phonons(tmp_path / job['strained']['base']['p_1000'], node)
         message = refusal(AnalyseCalculation, strained={'bass': {'p_1000': node}}, **inputs)
         assert '`strained` names bass' in message
+
+    def test_born_charges_reach_the_job(self, tmp_path):
+        """Euphonic's and phonopy's files need charges, dielectric tensor and unit alike."""
+        node = force_constants(seed=4)
+        charges = np.array([2.0] * 2 + [-1.0] * 4)[:, None, None] * np.eye(3)
+        node.set_born_charges(charges)
+        node.set_dielectric(2.4 * np.eye(3))
+        job, _ = prepare(
+            AnalyseCalculation, tmp_path, phonons={'base': {'p_0000': node}}, settings=Dict({})
+        )
+        path = tmp_path / job['phonons']['base']['p_0000']
+        read = load_force_constants(path).nac_params
+        np.testing.assert_allclose(read['born'], charges, atol=1e-8)
+        np.testing.assert_allclose(read['dielectric'], 2.4 * np.eye(3), atol=1e-8)
+        assert read['factor'] == pytest.approx(14.399652, rel=1e-6)
+        seen = open_modes(path, mesh=(2, 2, 2)).force_constants
+        np.testing.assert_allclose(seen.born.to('e').magnitude, charges, atol=1e-8)
 
     def test_two_references_are_refused(self):
         message = refusal(

@@ -484,6 +484,31 @@ def test_isotopes_by_number_need_the_same_crystal(tmp_path):
     assert rows[-1]['frequencies']['p_1000'] < 0.8 * light[-1]['frequencies']['p_1000']
 
 
+def test_longitudinal_modes_where_there_are_charges(analysed, tmp_path):
+    same = analysed['potentials']['same']
+    assert same['lo_to'] == {}
+    assert same['lo_to_note'] == 'non-analytical correction: off (no Born charges)'
+    files = {}
+    for label, edge in SCALES.items():
+        phonon = calculate_force_constants(
+            atoms=rutile(edge), calculator=forces_of(), supercell_matrix=np.diag([1, 1, 2])
+        )
+        charges = np.array([2.0, 2.0, -1.0, -1.0, -1.0, -1.0])[:, None, None] * np.eye(3)
+        phonon.nac_params = {'born': charges, 'dielectric': 4 * np.eye(3), 'factor': 14.399652}
+        files[label] = f'charged.{label}.yaml'
+        save_force_constants(phonon=phonon, path=tmp_path / files[label])
+    block = run_here(tmp_path, make_job(tmp_path, {'charged': files}))['potentials']['charged']
+    assert block['lo_to_note'] == 'non-analytical correction: on'
+    for row, bare in zip(block['modes'], same['modes'], strict=True):
+        assert row['frequencies'] == pytest.approx(bare['frequencies'], abs=0.05)
+    for axes in block['lo_to'].values():
+        assert set(axes) == {'a*', 'b*', 'c*'}
+        for row in axes.values():
+            assert len(row['split']) == 15
+            assert max(row['split']) > 5
+    json.dumps(block, allow_nan=False)
+
+
 def test_two_references_are_refused(tmp_path):
     job = make_job(tmp_path, {'a': {'p_0000': 'none.yaml'}}, frames=reference_frames())
     with pytest.raises(JobFileError, match='Both'):
