@@ -265,13 +265,15 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
         if failure is not None:
             return failure
         self.out('evaluation', self.ctx.evaluation.outputs.output_parameters)
-        self.ctx.force_constants = {}
+        self.ctx.force_constants, self.ctx.strained = {}, {}
         for name in ('base', 'finetuned'):
             outputs = self.ctx[f'{name}_phonons'].outputs
             if 'force_constants' not in outputs:
                 self.report(f'no pressure of potential `{name}` could be reached')
                 continue
             self.ctx.force_constants[name] = dict(outputs.force_constants)
+            if 'strained' in outputs:
+                self.ctx.strained[name] = dict(outputs.strained)
             for namespace in ('modes', 'structure'):
                 for label, node in flatten(outputs[namespace]):
                     self.out(f'{namespace}.{name}.{label}', node)
@@ -303,6 +305,8 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
         """Follow the modes of each potential, and of DFT, across pressure."""
         inputs = AttributeDict(self.exposed_inputs(AnalyseBaseWorkChain, namespace='analyse'))
         inputs.analyse.phonons = self.ctx.force_constants
+        if self.ctx.strained:
+            inputs.analyse.strained = self.ctx.strained
         if 'reference' in self.inputs:
             failure = self._check('reference', 'DFT reference')
             if failure is not None:

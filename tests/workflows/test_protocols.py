@@ -10,11 +10,14 @@ from aiida.orm.nodes.data.base import BaseType
 from aiida_phonopy.data import ForceConstantsData
 from aiida_pseudo.data.pseudo import UpfData
 from ase.build import bulk
-from fake_nodes import code, crystal, force_constants, pseudo, pw_code, structure
+from fake_nodes import code, crystal, force_constants, potential, pseudo, pw_code, structure
 
+from aiida_insbench.data import PotentialData
+from aiida_insbench.jobs import phonon_task
 from aiida_insbench.science.errors import InputError, PressureError
 from aiida_insbench.workflows.campaign import CampaignWorkChain
 from aiida_insbench.workflows.ins import InsWorkChain
+from aiida_insbench.workflows.phonons import PhononsWorkChain
 
 PROTOCOLS = {
     # k mesh of MgH2, its phonon supercell, channels of the model
@@ -42,27 +45,28 @@ def standard(protocol='fast'):
     return campaign(protocol=protocol)
 
 
+#: What matters of a node.
+SHORT = (
+    (AbstractCode, lambda node: f'code {node.label}'),
+    (UpfData, lambda node: f'pseudo {node.element} {node.md5}'),
+    (StructureData, lambda node: f'structure {node.get_formula()}'),
+    (KpointsData, lambda node: node.get_kpoints_mesh()),
+    (PotentialData, lambda node: f'potential of {"".join(node.elements)}'),
+    (ForceConstantsData, lambda node: f'force constants of {node.get_unitcell().get_formula()}'),
+    (Dict, Dict.get_dict),
+    (List, List.get_list),
+    (BaseType, lambda node: node.value),
+)
+
+
 def plain(value):
     """Builders as plain dictionaries; nodes as what matters of them."""
     if isinstance(value, Mapping):
         found = {key: plain(inner) for key, inner in value.items()}
         return {key: inner for key, inner in sorted(found.items()) if inner not in ({}, None)}
-    if isinstance(value, AbstractCode):
-        return f'code {value.label}'
-    if isinstance(value, UpfData):
-        return f'pseudo {value.element} {value.md5}'
-    if isinstance(value, StructureData):
-        return f'structure {value.get_formula()}'
-    if isinstance(value, KpointsData):
-        return value.get_kpoints_mesh()
-    if isinstance(value, ForceConstantsData):
-        return f'force constants of {value.get_unitcell().get_formula()}'
-    if isinstance(value, Dict):
-        return value.get_dict()
-    if isinstance(value, List):
-        return value.get_list()
-    if isinstance(value, BaseType):
-        return value.value
+    for kind, short in SHORT:
+        if isinstance(value, kind):
+            return short(value)
     assert not isinstance(value, Data)
     return value
 
@@ -130,12 +134,11 @@ class TestEveryProtocol:
 
     def test_settings_are_those_the_stages_read(self, protocol):
         """Nothing the stages would refuse after hours of DFT."""
-        from aiida_insbench.jobs.phonons import DEFAULTS
         from aiida_insbench.jobs.settings import read_settings
         from aiida_insbench.jobs.training_settings import read_training_settings
 
         builder = standard(protocol)
-        read_settings(builder.phonons.phonons.settings.get_dict(), defaults=DEFAULTS)
+        read_settings(builder.phonons.phonons.settings.get_dict(), defaults=phonon_task.DEFAULTS)
         base = {**builder.base_training.training.train.settings.get_dict(), 'seed': 1}
         read_training_settings(base, elements=('H', 'Mg'), start=None)
 
@@ -319,3 +322,41 @@ def test_protocols_choose_the_error_of_spectra(protocol, tolerance):
     parameters = builder.ins.parameters.get_dict()
     assert parameters['tolerance'] == tolerance
     assert 'mesh' not in parameters
+
+
+def phonons(**changes):
+    given = {'structure': structure(), 'pressures': [1.5, -0.5], 'protocol': 'fast', **changes}
+    return PhononsWorkChain.get_builder_from_protocol(code(), potential(), **given)
+
+
+def test_builder_of_phonons(data_regression):
+    data_regression.check(plain(phonons(structures={1.5: structure()})))
+
+
+@pytest.mark.parametrize(
+    ('protocol', 'supercell', 'overlap'),
+    [('fast', [3, 3, 4], None), ('balanced', [3, 3, 5], 0.5), ('stringent', [4, 4, 6], 0.7)],
+)
+def test_protocols_choose_supercell_and_insertion(protocol, supercell, overlap):
+    builder = phonons(protocol=protocol)
+    assert np.diag(builder.phonons.supercell_matrix.get_list()).tolist() == supercell
+    assert builder.phonons.settings.get_dict().get('adaptive_overlap') == overlap
+
+
+def test_settings_of_phonons_are_those_the_stage_reads():
+    for protocol in PROTOCOLS:
+        settings = phonons(protocol=protocol).phonons.settings.get_dict()
+        assert set(settings) <= set(phonon_task.DEFAULTS)
+
+
+def test_overrides_of_phonons():
+    builder = phonons(
+        overrides={'phonons': {'supercell_matrix': [[1, 1, 0], [-1, 1, 0], [0, 0, 1]], 'fmax': 0.1}}
+    )
+    assert builder.phonons.supercell_matrix.get_list()[0] == [1, 1, 0]
+    assert builder.phonons.settings['fmax'] == 0.1
+
+
+def test_phonons_of_an_unknown_element_are_refused():
+    with pytest.raises(ValueError, match='knows no Cu'):
+        phonons(structure=StructureData(ase=bulk('Cu')))

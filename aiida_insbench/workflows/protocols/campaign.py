@@ -16,10 +16,10 @@ from aiida_insbench.workflows.protocols.dft import (
     check_pseudos,
     pw_inputs,
     relax_inputs,
-    supercell_by_distance,
     unit_cell_mesh,
 )
 from aiida_insbench.workflows.protocols.options import job_metadata, pw_options, train_inputs
+from aiida_insbench.workflows.protocols.phonons import phonon_inputs
 from aiida_insbench.workflows.protocols.reference import gamma_settings
 
 
@@ -196,18 +196,7 @@ class _Parts:
         }
 
     def phonons(self) -> dict[str, Any]:
-        settings = dict(self.inputs['phonons'])
-        distance = float(settings.pop('minimum_image_distance'))
-        supercell = settings.pop('supercell_matrix', None) or supercell_by_distance(
-            self.structure, distance
-        )
-        return {
-            'phonons': {
-                **self.job(),
-                'supercell_matrix': List(supercell),
-                'settings': Dict(settings),
-            }
-        }
+        return {'phonons': {**self.job(), **phonon_inputs(self.inputs['phonons'], self.structure)}}
 
 
 def _cells(cells: Sequence[dict[str, Any]], frames: int) -> list[dict[str, Any]]:
