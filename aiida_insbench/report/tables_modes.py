@@ -164,23 +164,28 @@ def _reason_table(
 ) -> Table:
     rows_of = {row['index']: row for row in modes}
     parts = {
-        'by pair of elements (cm⁻¹)': ('elements', list(reasons[0]['elements'])),
-        'by molecules (cm⁻¹)': ('bonding', list(reasons[0]['bonding'])),
+        'by pair of elements (cm⁻¹)': [row['elements'] for row in reasons],
+        'by molecules (cm⁻¹)': [row['bonding'] for row in reasons],
+        'by step (cm⁻¹)': [
+            {name: step['shift'] for name, step in (row.get('steps') or {}).items()}
+            for row in reasons
+        ],
     }
-    parts = {heading: found for heading, found in parts.items() if found[1]}
-    groups = [('', 3), *((heading, len(keys)) for heading, (_, keys) in parts.items())]
-    heads = ['Mode', 'cm⁻¹', 'Shift']
-    heads += [key for _, keys in parts.values() for key in keys]
+    parts = {heading: found for heading, found in parts.items() if found[0]}
+    groups = [('', 3), *((heading, len(found[0])) for heading, found in parts.items())]
+    heads = ['Mode', 'cm⁻¹', 'Shift', *(key for found in parts.values() for key in found[0])]
     rows = []
-    for row in reasons:
+    for place, row in enumerate(reasons):
         mode = rows_of.get(row['index'], {})
         cells = [
             Cell(mode.get('irrep') or MISSING),
             Cell(wavenumber(row['frequencies'][0]), 'number'),
             Cell(number(row['shift'], 1, sign=True), 'number'),
         ]
-        for kind, keys in parts.values():
-            cells += [Cell(number(row[kind][key], 1, sign=True), 'number') for key in keys]
+        for found in parts.values():
+            cells += [
+                Cell(number(found[place].get(key), 1, sign=True), 'number') for key in found[0]
+            ]
         rows.append(cells)
     return Table(groups, heads, rows)
 

@@ -365,6 +365,11 @@ def test_reasons_of_shifts_stand_beside_their_modes(data):
         ['B1g', '182', '−104.0', '+10.7', '−114.7']
     ]
     assert sum(span for _, span in table.groups) == len(table.heads)
+    row['steps'] = {'strain': {'shift': shift + 30.0}, 'relaxation': {'shift': -30.0}}
+    table = reason_table(given)
+    assert [cell.text for cell in table.rows[0]][-2:] == ['−74.0', '−30.0']
+    assert table.groups[-1] == ('by step (cm⁻¹)', 2)
+    assert 'Strain: the new cell' in render_html(given)
 
 
 def test_slopes_without_errors_and_imaginary_modes(data):
