@@ -5,13 +5,14 @@ Frequencies are in cm⁻¹; imaginary ones are negative.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.physical_units import get_physical_units
+from scipy.optimize import linear_sum_assignment
 
 from aiida_insbench.science.errors import InputError
 
@@ -42,9 +43,7 @@ class GammaModes:
     @property
     def translation_weight(self) -> FloatArray:
         """Share of rigid translation in each mode, shape (3N,): 1 for acoustic modes."""
-        rigid = np.sqrt(self.masses / self.masses.sum())
-        along = np.einsum('mia,i->ma', self.eigenvectors, rigid)
-        return np.asarray((along**2).sum(axis=1))
+        return _translation_weight(self.eigenvectors, self.masses)
 
     @property
     def acoustic(self) -> NDArray[np.int64]:
@@ -86,12 +85,13 @@ def gamma_modes(*, phonon: Phonopy, irreps: bool = True) -> GammaModes:
     frequencies = eigenvalues_to_wavenumbers(
         eigenvalues, factor=float(phonon.unit_conversion_factor)
     )
-    return GammaModes(
+    modes = GammaModes(
         frequencies=frequencies,
         eigenvectors=vectors.T.reshape(len(frequencies), -1, 3).copy(),
-        irreps=_labels(phonon, vectors) if irreps else ('',) * len(frequencies),
+        irreps=('',) * len(frequencies),
         masses=np.array(phonon.primitive.masses, dtype=float),
     )
+    return replace(modes, irreps=_labels(phonon, modes)) if irreps else modes
 
 
 def eigenvalues_to_wavenumbers(
@@ -117,9 +117,15 @@ def eigenvalues_to_wavenumbers(
     return np.asarray(roots * to_thz * physical.THzToCm)
 
 
-def _labels(phonon: Phonopy, vectors: FloatArray) -> tuple[str, ...]:
+def _translation_weight(eigenvectors: Any, masses: FloatArray) -> FloatArray:
+    rigid = np.sqrt(masses / masses.sum())
+    along = np.einsum('mia,i->ma', eigenvectors, rigid)
+    return np.asarray((np.abs(along) ** 2).sum(axis=1))
+
+
+def _labels(phonon: Phonopy, modes: GammaModes) -> tuple[str, ...]:
     """Symbol of each mode: that of the symmetry-adapted set which holds most of it."""
-    none: tuple[str, ...] = ('',) * len(vectors)
+    none = modes.irreps
     try:
         found: Any = phonon.run_irreps([0.0, 0.0, 0.0], symmetry_adapted=True)
     except RuntimeError:
@@ -129,10 +135,20 @@ def _labels(phonon: Phonopy, vectors: FloatArray) -> tuple[str, ...]:
     symbols = found._ir_labels  # no public accessor in phonopy 4.10
     if symbols is None:
         return none
-    overlap = np.abs(np.asarray(found.eigenvectors).conj().T @ vectors) ** 2
+    adapted = np.asarray(found.eigenvectors)
+    overlap = np.abs(adapted.conj().T @ modes.eigenvectors.reshape(len(none), -1).T) ** 2
     weights = np.array([overlap[list(band)].sum(axis=0) for band in found.band_indices])
     best = weights.argmax(axis=0)
-    return tuple(
+    labels = [
         str(symbols[index] or '') if weights[index, mode] > 0.5 else ''
         for mode, index in enumerate(best)
-    )
+    ]
+    # acoustic modes are zero to rounding, which mixes them: each adapted one gives its symbol once
+    rigid = _translation_weight(adapted.T.reshape(len(none), -1, 3), modes.masses)
+    bands = np.argsort(-rigid, kind='stable')[:3]
+    set_of = {band: index for index, members in enumerate(found.band_indices) for band in members}
+    for row, column in zip(
+        *linear_sum_assignment(-overlap[np.ix_(bands, modes.acoustic)]), strict=True
+    ):
+        labels[modes.acoustic[column]] = str(symbols[set_of[int(bands[row])]] or '')
+    return tuple(labels)
