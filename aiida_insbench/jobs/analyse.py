@@ -88,7 +88,7 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
 
 
 def _judged(source: Source, reference: Source | None) -> dict[str, Any]:
-    """Table and verdict; other crystals than DFT's are not compared, and fail."""
+    """Table and verdict: none on another crystal than DFT's, failed if it becomes one."""
     notes = [sentence for sentence in (end_of_following(source.segments),) if sentence]
     if reference is None:
         return judge(source.series, None, notes=notes)

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from ase import Atoms
-from ase.calculators.lj import LennardJones
+from lj_rutile import forces_of, rutile
 
 from aiida_insbench.science.explained_shifts import STEPS, explain_shifts, why_not_strained
 from aiida_insbench.science.gamma_modes import gamma_modes
@@ -13,22 +12,8 @@ from aiida_insbench.science.phonons import calculate_force_constants
 UNIT = np.diag([1, 1, 2])
 
 
-def rutile(scale=1.0, u=0.304):
-    sites = [
-        (0, 0, 0),
-        (0.5, 0.5, 0.5),
-        (u, u, 0),
-        (1 - u, 1 - u, 0),
-        (0.5 + u, 0.5 - u, 0.5),
-        (0.5 - u, 0.5 + u, 0.5),
-    ]
-    cell = np.diag([4.45, 4.45, 3.0]) * scale
-    return Atoms('Mg2H4', cell=cell, scaled_positions=sites, pbc=True)
-
-
 def phonons_of(atoms, matrix=UNIT):
-    forces = LennardJones(sigma=1.75, epsilon=0.02, rc=4.0, smooth=True)
-    return calculate_force_constants(atoms=atoms, calculator=forces, supercell_matrix=matrix)
+    return calculate_force_constants(atoms=atoms, calculator=forces_of(), supercell_matrix=matrix)
 
 
 FIRST, LAST, BETWEEN = rutile(), rutile(0.985, 0.309), rutile(0.985, 0.304)

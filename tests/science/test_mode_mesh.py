@@ -12,6 +12,7 @@ from ase.build import make_supercell
 from ase.calculators.lj import LennardJones
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lj_rutile import forces_of, rutile
 from phonopy.api_gruneisen import PhonopyGruneisen
 
 from aiida_insbench.science.errors import InputError
@@ -28,23 +29,9 @@ PRESSURES = {'p_0000': 0.0, 'p_1000': 1.0, 'p_2000': 2.0}
 MESH = (3, 3, 3)
 
 
-def rutile(scale=1.0, u=0.304):
-    sites = [
-        (0, 0, 0),
-        (0.5, 0.5, 0.5),
-        (u, u, 0),
-        (1 - u, 1 - u, 0),
-        (0.5 + u, 0.5 - u, 0.5),
-        (0.5 - u, 0.5 + u, 0.5),
-    ]
-    cell = np.diag([4.45, 4.45, 3.0]) * scale
-    return Atoms('Mg2H4', cell=cell, scaled_positions=sites, pbc=True)
-
-
 def phonons_of(atoms, matrix=(2, 2, 2)):
-    forces = LennardJones(sigma=1.75, epsilon=0.02, rc=4.0, smooth=True)
     return calculate_force_constants(
-        atoms=atoms, calculator=forces, supercell_matrix=np.diag(matrix)
+        atoms=atoms, calculator=forces_of(), supercell_matrix=np.diag(matrix)
     )
 
 

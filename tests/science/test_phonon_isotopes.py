@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ase import Atoms
-from ase.calculators.lj import LennardJones
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lj_rutile import forces_of, rutile
 
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.gamma_modes import eigenvalues_to_wavenumbers, gamma_modes
@@ -21,22 +20,9 @@ CHOICES = {'Mg': ('Mg', '24Mg', '26Mg'), 'H': ('H', '1H', '2H', '3H')}
 UNIT = float(eigenvalues_to_wavenumbers(np.array([1.0]))[0])
 
 
-def crystal(order=range(6)):
-    u = 0.304
-    sites = np.array(
-        [
-            (0, 0, 0),
-            (0.5, 0.5, 0.5),
-            (u, u, 0),
-            (1 - u, 1 - u, 0),
-            (0.5 + u, 0.5 - u, 0.5),
-            (0.5 - u, 0.5 + u, 0.5),
-        ]
-    )
-    atoms = Atoms('Mg2H4', cell=np.diag([4.45, 4.45, 3.0]), scaled_positions=sites, pbc=True)
-    forces = LennardJones(sigma=1.75, epsilon=0.02, rc=4.0, smooth=True)
+def crystal():
     return calculate_force_constants(
-        atoms=atoms[list(order)], calculator=forces, supercell_matrix=np.diag([1, 1, 2])
+        atoms=rutile(), calculator=forces_of(), supercell_matrix=np.diag([1, 1, 2])
     )
 
 
