@@ -5,7 +5,7 @@ import pytest
 from ins_crystals import MAGNESIUM_HYDRIDE, MAGNESIUM_HYDRIDE_SPRINGS, spring_crystal
 
 from aiida_insbench.science.errors import InputError
-from aiida_insbench.science.followed_vibrations import followed_vibrations
+from aiida_insbench.science.followed_vibrations import _in_place, followed_vibrations
 from aiida_insbench.science.lattice_waves import vibrations_at
 from aiida_insbench.science.mode_choice import Candidate, choose_mode
 from aiida_insbench.science.phonons import phonopy_from_force_constants
@@ -56,6 +56,16 @@ def test_atoms_stand_in_one_order_on_nearest_images(found):
         away = cell.get_scaled_positions(wrap=False) - first.get_scaled_positions(wrap=False)
         assert np.abs(away).max() < 0.01
         assert cell.get_volume() < first.get_volume()
+
+
+def test_an_atom_on_another_image_is_put_back():
+    """An atom on a face stands at 0 at one pressure and, by noise, at 1 at the next."""
+    first = to_ase(MAGNESIUM_HYDRIDE)
+    second = first.copy()
+    second.set_cell(first.cell * 0.99, scale_atoms=True)
+    moved = second.copy()
+    moved.positions[[0, 3]] += second.cell.array[0] - second.cell.array[2]
+    assert _in_place(moved, first).positions == pytest.approx(second.positions)
 
 
 def test_each_is_a_mode_of_the_crystal_at_its_pressure(found):
