@@ -38,12 +38,15 @@ class Workplace:
         Where files are written.
     progress : Progress
         Log.
+    batch : BatchedPotential, optional
+        Gives the forces of many displaced supercells at once, on a GPU.
     """
 
     task: PhononTask
     engine: Any
     folder: Path
     progress: Progress
+    batch: Any = None
 
     def forget(self) -> None:
         """Make the calculator forget earlier frames, whose neighbour lists some keep.
@@ -154,7 +157,7 @@ def force_constants(
     place.forget()
     common = {
         'atoms': atoms,
-        'calculator': place.engine,
+        'calculator': place.batch or place.engine,
         'supercell_matrix': supercell_matrix,
         'symprec': settings['symprec'],
         'report': lambda done, total: place.progress.report(

@@ -50,8 +50,9 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     """
     task = read_task(job, folder)
     from aiida_insbench.science.checked_calculators import check_gives_stress
+    from aiida_insbench.science.devices import check_device
     from aiida_insbench.science.memory_estimate import GIGABYTE, check_memory
-    from aiida_insbench.science.potentials import calculator, read_potential
+    from aiida_insbench.science.potentials import batched, calculator, read_potential
 
     potential = read_potential(folder / job['potential'])
     potential.metadata.check_elements(task.structure.get_chemical_symbols())
@@ -63,12 +64,17 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     engine = calculator(potential, device=task.settings['device'])
     if task.settings['cell_policy'] != 'experimental':
         check_gives_stress(engine, task.structure)
-    result = compute_pressures(task=task, engine=engine, folder=folder, progress=progress)
+    # on a CPU batches were measured to be no faster than frame after frame
+    device = check_device(task.settings['device'])
+    batch = None if device == 'cpu' else batched(potential, device=device)
+    result = compute_pressures(
+        task=task, engine=engine, folder=folder, progress=progress, batch=batch
+    )
     return {**result, 'memory_estimate_gb': round(needed / GIGABYTE, 3)}
 
 
 def compute_pressures(
-    *, task: PhononTask, engine: Any, folder: Path, progress: Progress
+    *, task: PhononTask, engine: Any, folder: Path, progress: Progress, batch: Any = None
 ) -> dict[str, Any]:
     """Go through the pressures with a calculator.
 
@@ -82,6 +88,8 @@ def compute_pressures(
         Where files are written.
     progress : Progress
         Log.
+    batch : BatchedPotential, optional
+        Gives the forces of many displaced supercells at once.
 
     Returns
     -------
@@ -96,7 +104,7 @@ def compute_pressures(
     ConvergenceError
         If every pressure failed.
     """
-    sweep = PressureSweep(Workplace(task, engine, folder, progress))
+    sweep = PressureSweep(Workplace(task, engine, folder, progress, batch))
     settings = task.settings
     if settings['cell_policy'] == 'vibrational':
         VibrationalCells(sweep).go_through(task.pressures)

@@ -24,7 +24,11 @@ from numpy.typing import ArrayLike
 from phonopy import Phonopy
 
 from aiida_insbench.science.errors import ConvergenceError, format_error
-from aiida_insbench.science.finite_displacements import MAX_RESIDUAL, supercell_forces
+from aiida_insbench.science.finite_displacements import (
+    MAX_RESIDUAL,
+    impose_invariances,
+    supercell_forces,
+)
 from aiida_insbench.science.supercells import (
     build_phonopy,
     full_force_constants,
@@ -102,7 +106,7 @@ def one_sided_force_constants(
     forces = supercell_forces(supercells=frames, calculator=calculator, report=report)
     phonon.forces = forces[1:] - forces[0]
     phonon.produce_force_constants(calculate_full_force_constants=False)
-    phonon.symmetrize_force_constants(use_symfc_projector=True)
+    impose_invariances(phonon)
     residual = _residual(phonon)
     if not residual <= MAX_RESIDUAL:
         raise ConvergenceError(

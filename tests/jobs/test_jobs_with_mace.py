@@ -9,7 +9,10 @@ import pytest
 from ase.build import bulk
 
 from aiida_insbench.jobs.program import run_stage
+from aiida_insbench.science.finite_displacements import supercell_forces
 from aiida_insbench.science.frames import check_frames, read_frames
+from aiida_insbench.science.mace_batches import BatchedPotential
+from aiida_insbench.science.one_sided_displacements import LARGEST_NOISE, force_noise
 from aiida_insbench.science.potentials import (
     calculator,
     potential_from_mace,
@@ -96,6 +99,25 @@ def test_phonons(potential, tmp_path):
     atoms.calc = calculator(read_potential(tmp_path / 'potential'))
     assert atoms.get_potential_energy() == pytest.approx(second['energy'], abs=1e-8)
     assert max(abs(first['gamma']['frequencies'][i]) for i in first['gamma']['acoustic']) < 1e-2
+
+
+def test_many_supercells_at_once_give_the_same_forces(potential):
+    """What a GPU does, here on the CPU; and a MACE model is exact enough for tiny displacements."""
+    atoms = bulk('Al', cubic=True, a=LATTICE).repeat(2)
+    frames = []
+    for seed in range(5):
+        frames.append(atoms.copy())
+        frames[-1].rattle(0.01, seed=seed)
+    one_by_one = supercell_forces(supercells=frames, calculator=calculator(potential))
+    engine = BatchedPotential(potential, device='cpu', batch=2)
+    told = []
+    at_once = supercell_forces(
+        supercells=frames, calculator=engine, report=lambda *counts: told.append(counts)
+    )
+    assert at_once == pytest.approx(one_by_one, abs=1e-8)
+    assert told == [(5, 5)]
+    noise = force_noise(atoms=atoms, calculator=calculator(potential))
+    assert noise < 0.01 * LARGEST_NOISE
 
 
 def test_equal_energy(potential, tmp_path):
