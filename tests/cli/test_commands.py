@@ -11,7 +11,7 @@ import ase.io
 import click
 import pytest
 from click.testing import CliRunner
-from fake_nodes import crystal, pw_code
+from fake_nodes import code, crystal, potential, pw_code
 
 from aiida_insbench.cli import cmd_root
 from aiida_insbench.cli.demo_run import read_settings
@@ -262,6 +262,46 @@ class TestLaunch:
         done = self.campaign(tmp_path, '--codes', pw_code().full_label)
         assert done.exit_code != 0
         assert isinstance(done.exception, SystemExit), done.exception
+
+
+class TestLaunchPhonons:
+    def phonons(self, tmp_path, *words, pressures='0,1.5'):
+        ase.io.write(tmp_path / 'good.cif', crystal())
+        return run(
+            'launch', 'phonons', '--code', code().store().uuid, '--pressures', pressures,
+            '--dry-run', *words,
+        )  # fmt: skip
+
+    def test_a_crystal_and_a_measured_cell(self, tmp_path):
+        node = potential().store()
+        done = self.phonons(
+            tmp_path, '--potential', node.pk, '--structure', tmp_path / 'good.cif',
+            '--structure-at', 1.5, tmp_path / 'good.cif',
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        assert 'can be submitted' in done.output
+
+    @pytest.mark.parametrize(
+        ('words', 'message'),
+        [
+            ([], 'Give a `structure`'),
+            (['--structure', 'none.cif'], 'none.cif: no such file'),
+            (['--previous', '999999'], 'no'),
+        ],
+    )
+    def test_refusals(self, tmp_path, words, message):
+        done = self.phonons(tmp_path, '--potential', potential().store().pk, *words)
+        assert done.exit_code != 0
+        assert isinstance(done.exception, SystemExit), done.exception
+        assert message in done.output
+
+    def test_pressures_that_collide(self, tmp_path):
+        done = self.phonons(
+            tmp_path, '--potential', potential().store().pk,
+            '--structure', tmp_path / 'good.cif', pressures='1,1.0001',
+        )  # fmt: skip
+        assert done.exit_code != 0
+        assert 'share the label p_1000' in done.output
 
 
 # The slots, by bash itself
