@@ -58,6 +58,21 @@ ROUNDS: dict[str, dict[str, Any]] = {
         'seed': 3,
         'settings': {'temperature': 8.0, 'frequency_floor': 80.0, 'strain': 0.002},
     },
+    'cool': {
+        'method': 'equal-energy',
+        'pressures': [-0.5, 0.4, 0.9, 1.4, 1.9, 2.4, 2.9, 3.5],
+        'cells': [(UNIT, 48)],
+        'seed': 5,
+        'settings': {'temperature': 15.0, 'frequency_floor': 80.0, 'strain': 0.003},
+    },
+    # the soft mode hardens with amplitude: only small ones show its harmonic force constant
+    'still': {
+        'method': 'equal-energy',
+        'pressures': [-0.25, 0.35, 0.65, 1.35, 1.65, 2.35, 2.65],
+        'cells': [(UNIT, 42)],
+        'seed': 6,
+        'settings': {'temperature': 3.0, 'frequency_floor': 150.0, 'strain': 0.002},
+    },
     # never trained on and never used to choose an epoch
     'held': {
         'method': 'equal-energy',

@@ -40,7 +40,6 @@ _VARIANTS: dict[str, dict[str, Any]] = {
     'displacement 0.02 Å': {'displacement': 0.02},
     'conv_thr 1e-13 Ry': {'threshold': 1e-13},
     'k mesh 6×6×8': {'mesh': (6, 6, 8)},
-    'cutoff 60 Ry': {'cutoff': 60.0},
     'cutoff 80 Ry': {'cutoff': 80.0},
     'cutoff 120 Ry': {'cutoff': 120.0},
 }
