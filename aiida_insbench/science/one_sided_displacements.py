@@ -4,9 +4,11 @@ r"""Force constants from displacements of one sign, so small that the sign does 
 
 misses the derivative by ½Ψu, with Ψ the cubic constants, where displacements of both signs miss it
 by Φ⁽⁴⁾u²/6. For a stretch of a Morse bond with the exponent a these are ³⁄₂ a u and ⁷⁄₆ a²u² of Φ:
-with a = 2 Å⁻¹ the one-sided difference at 10⁻⁵ Å errs by 3·10⁻⁵, the two-sided one at 0.01 Å by
+with a = 2 Å⁻¹ the one-sided difference at 10⁻⁶ Å errs by 3·10⁻⁶, the two-sided one at 0.01 Å by
 5·10⁻⁴. So a potential whose forces are exact to 15 digits does better with half the force calls.
-Forces of single precision, or of DFT, are lost in noise at such displacements.
+Forces of single precision, or of DFT, are lost in noise at such displacements. Measured with a MACE
+model of benzene (48 atoms, noise 6·10⁻¹⁴ eV/Å), against both signs at 0.001 Å: both signs at 0.01 Å
+are off by up to 0.72 cm⁻¹, one sign at 10⁻⁶ Å by 0.01.
 
 Units: Å, eV/Å, eV/Å².
 
@@ -36,10 +38,10 @@ from aiida_insbench.science.supercells import (
     to_ase,
 )
 
-#: Å: errors of 0.1 cm⁻¹ in stretches of 3000 cm⁻¹, a thousand times the noise of double precision.
-TINY_DISPLACEMENT = 1e-5
-#: Noise of forces, eV/Å, up to which displacements may be that small: 1e-3 of 0.1 eV/Å² times u.
-LARGEST_NOISE = 1e-9
+#: Å: errors of 0.01 cm⁻¹ in stretches of 3000 cm⁻¹, far above the noise of double precision.
+TINY_DISPLACEMENT = 1e-6
+#: Noise of forces, eV/Å, up to which displacements may be that small: 1e-4 of 0.1 eV/Å² times u.
+LARGEST_NOISE = 1e-11
 _SHIFT = np.array([0.1234567, 0.2345678, 0.3456789])
 
 
