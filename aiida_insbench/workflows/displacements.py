@@ -113,7 +113,7 @@ class DisplacementsWorkChain(PhonopyWorkChain):
             'settings.max_concurrent_base_workchains',
             valid_type=int,
             default=0,
-            non_db=True,
+            is_metadata=True,
             help='How many supercells are submitted at once; 0: all, and the slots of the computer '
             'or its scheduler decide how many run.',
         )

@@ -71,6 +71,8 @@ def reference_of(job_code):
             protocol='fast',
             overrides={'kpoints_mesh': [2, 2, 2], 'reference': chosen},
         )
+        if supercell is not None:
+            builder.displacements.settings = {'max_concurrent_base_workchains': 1}
         # one run of pw.x a pressure will do here
         builder.relax.volume_convergence = 0.1
         if relaxed is not None:
@@ -203,6 +205,15 @@ def test_provenance_is_whole(silicon):
     }
     assert runs == {'PwCalculation'}
     assert fit.inputs.relaxations.p_5000.creator.process_label == 'PwCalculation'
+
+
+def test_inputs_are_found_again_for_a_restart(silicon):
+    builder = ReferenceWorkChain.get_builder_restart(silicon[1])
+    ports = ReferenceWorkChain.spec().inputs
+    assert ports.validate(ports.pre_process(builder._inputs(prune=True))) is None
+    assert builder.supercell_matrix.get_list() == CUBE
+    assert builder.displacements.settings.max_concurrent_base_workchains == 1
+    assert builder.relax.pressures.get_list() == [0.0, 5.0]
 
 
 def test_unit_cell_gives_gamma_and_its_dataset(silicon, reference_of):
