@@ -78,19 +78,24 @@ def phonons_figures(
     potential : Path, optional
         Of MgH2: ``.json`` beside ``.safetensors``; by default `POTENTIAL`.
     only : str, optional
-        ``mgh2``, ``benzene`` or ``overhead``.
+        ``mgh2``, ``benzene``, ``overhead`` or ``truth``.
     """
-    if not janus:
-        _say('no comparison with janus: name its program in --janus')
     cases = list(_cases(work.resolve(), data, potential or POTENTIAL, only))
     compared = [case for case in cases if only in (None, case.name)]
     if compared:
+        if not janus:
+            _say('no comparison with janus: name its program in --janus')
         with _aiida(work.resolve() / 'aiida') as environment:
             for case in compared:
                 yield from speed_figures(case, work.resolve() / case.name, environment, janus)
     for case in cases:
         if case.name == 'benzene' and only in (None, 'overhead'):
             yield from overhead_figures(case, work.resolve() / 'overhead')
+    if POTENTIAL.is_file() and only in (None, 'truth'):
+        from phonons_truth import truth_figures
+
+        (work / 'truth').mkdir(exist_ok=True)
+        yield from truth_figures(work.resolve() / 'truth')
 
 
 def _cases(work: Path, data: Path, potential: Path, only: str | None) -> Iterator[Case]:
@@ -104,7 +109,7 @@ def _cases(work: Path, data: Path, potential: Path, only: str | None) -> Iterato
         _say(f'no speed of MgH2: there is no {potential}')
     if not (data / 'training').is_dir():
         _say(f'no benzene: there is no {data / "training"}')
-    elif only != 'mgh2':
+    elif only not in ('mgh2', 'truth'):
         from learning_curve import _relaxed_crystal
 
         prefix = benzene_potential(data, work / 'benzene_potential')
@@ -329,31 +334,31 @@ def overhead_figures(case: Case, folder: Path) -> Iterator[dict[str, Any]]:
     calls = [sys.executable, str(Path(__file__).with_name('phonons_calls.py'))]
     _run([*calls, 'record', str(folder)], folder, environment)
     job_program = [sys.executable, '-m', 'aiida_insbench.jobs', 'phonons', 'job.json']
-    whole, inside, bare, bare_whole, peaks = [], [], [], [], []
+    jobs, loops, inside, bare = [], [], 0.0, 0.0
     for _ in range(2):
-        seconds, peak = _run(job_program, folder, environment)
-        whole.append(seconds)
-        peaks.append(peak)
-        inside.append(_read(folder / 'result.json')['seconds'])
-        bare_whole.append(_run([*calls, 'bare', str(folder)], folder, environment)[0])
-        bare.append(_read(folder / 'bare.json')['seconds'])
+        jobs.append(_run(job_program, folder, environment))
+        loops.append(_run([*calls, 'bare', str(folder)], folder, environment))
+        inside += _read(folder / 'result.json')['seconds']
+        bare += _read(folder / 'bare.json')['seconds']
     count = _read(folder / 'bare.json')['calls']
     atoms = len(case.atoms) * int(np.prod(_LARGE))
+    seconds, loop_s = (sum(run.seconds for run in runs) for runs in (jobs, loops))
+    cpu, loop_cpu = (sum(run.cpu for run in runs) for runs in (jobs, loops))
     yield _figure(
         'phonons.overhead_ratio',
-        sum(whole) / sum(bare_whole),
+        seconds / loop_s,
         '1',
         1.1,
         'lower',
         f'benzene, {atoms} atoms in the supercell, 0, 1, 2 GPa: process of insbench-job phonons '
-        f'({sum(whole):.1f} s) over a process that does its {count} force calls with the same '
-        f'calculator ({sum(bare_whole):.1f} s), starting Python and loading the potential included '
-        f'in both, as no force can be had without; in the job {sum(inside):.1f} s, in the calls '
-        f'alone {sum(bare):.1f} s; two runs each in turn, {THREADS} thread',
+        f'({seconds:.1f} s, {cpu:.1f} s of CPU) over a process that does its {count} force calls '
+        f'with the same calculator ({loop_s:.1f} s, {loop_cpu:.1f} s of CPU), starting Python and '
+        'loading the potential included in both, as no force can be had without; in the job '
+        f'{inside:.1f} s, in the calls alone {bare:.1f} s; two runs each in turn, {THREADS} thread',
     )
     yield _figure(
         'phonons.peak_memory_gb',
-        max(peaks),
+        max(run.peak_gib for run in jobs),
         'GiB',
         4,
         'lower',
@@ -362,8 +367,17 @@ def overhead_figures(case: Case, folder: Path) -> Iterator[dict[str, Any]]:
     )
 
 
-def _run(words: list[str], folder: Path, environment: dict[str, str]) -> tuple[float, float]:
-    """Run a program, its output in ``FOLDER/log``; seconds and peak memory in GiB."""
+@dataclass(frozen=True)
+class Usage:
+    """What a process took: wall time, CPU time, peak resident memory."""
+
+    seconds: float
+    cpu: float
+    peak_gib: float
+
+
+def _run(words: list[str], folder: Path, environment: dict[str, str]) -> Usage:
+    """Run a program, its output in ``FOLDER/log``."""
     started = time.monotonic()
     with (folder / 'log').open('w') as log:
         child = subprocess.Popen(
@@ -375,7 +389,7 @@ def _run(words: list[str], folder: Path, environment: dict[str, str]) -> tuple[f
     if child.returncode != 0:
         text = (folder / 'log').read_text(encoding='utf-8', errors='replace')
         raise SystemExit(f'{" ".join(words)} ended with {child.returncode}:\n{text[-2000:]}')
-    return seconds, used.ru_maxrss / 2**20
+    return Usage(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20)
 
 
 def _read(path: Path) -> dict[str, Any]:

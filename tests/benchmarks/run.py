@@ -32,7 +32,7 @@ def main() -> int:
     parser.add_argument(
         '--only',
         help='One figure of the suite potentials, by its function, or part of the suite phonons: '
-        'mgh2, benzene, overhead.',
+        'mgh2, benzene, overhead, truth.',
     )
     parser.add_argument('--data', type=Path, default=DATA, help='Folder of shared data.')
     parser.add_argument('--potential', type=Path, help='Of MgH2, for the suite phonons (.json).')
