@@ -1,7 +1,7 @@
 """Brucite under pressure by a potential, against its own DFT: signs at Γ, verdicts off Γ.
 
     python brucite_phonons.py judge [POTENTIAL [NAME]]     # 0, 5, 10 GPa, supercell 3×3×2
-    python brucite_phonons.py follow [POTENTIAL [NAME]]    # imaginary modes at 0 GPa
+    python brucite_phonons.py follow [POTENTIAL [NAME]]    # imaginary modes at 0 and 5 GPa
 
 3×3×2 holds K and A exactly; M is interpolated. Results go into data/brucite.json under NAME.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from brucite_train import POTENTIAL, SUFFIXES
+from brucite_train import SUFFIXES, unpack
 from brucite_truth import PRESSURES, STORED, keep, say
 from mgh2_frames import run_stage
 
@@ -104,8 +104,14 @@ def judge(folder: Path, potential: Path) -> dict[str, Any]:
 
 
 def follow(folder: Path, potential: Path) -> dict[str, Any]:
-    """Where the imaginary modes lead at 0 GPa."""
-    record = phonons(folder, potential, (0.0,), imaginary='follow')['p_0000']
+    """Where the imaginary modes lead at 0 and 5 GPa."""
+    return {
+        label: _led(phonons(folder / label, potential, (pressure,), imaginary='follow')[label])
+        for label, pressure in (('p_0000', 0.0), ('p_5000', 5.0))
+    }
+
+
+def _led(record: dict[str, Any]) -> dict[str, Any]:
     return {
         'followed': record['followed'],
         'verdict': record['verdict'],
@@ -152,9 +158,10 @@ def _sign(values: dict[str, float]) -> str:
 def main() -> None:
     """Judge or follow, print, store."""
     what = sys.argv[1]
-    potential = Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else POTENTIAL
-    name = sys.argv[3] if len(sys.argv) > 3 else potential.name
+    name = sys.argv[3] if len(sys.argv) > 3 else 'brucite_potential'
     with tempfile.TemporaryDirectory(prefix='brucite-') as folder:
+        given = len(sys.argv) > 2
+        potential = Path(sys.argv[2]).resolve() if given else unpack(Path(folder) / 'stored')
         found = {'judge': judge, 'follow': follow}[what](Path(folder), potential)
     say(json.dumps(found, indent=1, ensure_ascii=False))
     keep(f'{what} {name}', found)

@@ -3,6 +3,7 @@
     python brucite_train.py FOLDER scout            # small, on `first`: draws the other rounds
     python brucite_train.py FOLDER base             # deeper, from scratch on `first` and `soft`
     python brucite_train.py FOLDER fine             # the base model on all rounds
+    python brucite_train.py FOLDER finer            # that one on the round `near` as well
     python brucite_train.py FOLDER store STEP       # FOLDER/STEP/trained into data/
 
 Energies hardly count, as for MgH2: they contradict stresses taken at a fixed number of plane waves.
@@ -11,6 +12,7 @@ Energies hardly count, as for MgH2: they contradict stresses taken at a fixed nu
 from __future__ import annotations
 
 import json
+import lzma
 import shutil
 import sys
 from pathlib import Path
@@ -24,6 +26,8 @@ from mgh2_frames import run_stage
 from aiida_insbench.science.frames import read_frames, write_frames
 
 POTENTIAL = Path(__file__).parent / 'data' / 'brucite_potential'
+#: Most of a file of weights is the same few constants: packed it is a fifth.
+PACKED = POTENTIAL.with_suffix('.safetensors.xz')
 SUFFIXES = ('.json', '.safetensors')
 _TENTH = slice(4, None, 10)
 _COMMON: dict[str, Any] = {
@@ -52,6 +56,11 @@ STEPS: dict[str, tuple[tuple[str, ...], str | None, dict[str, Any]]] = {
         ('first', 'soft', 'wide'),
         'base',
         {'learning_rate': 0.005, 'gamma': 0.95, 'max_epochs': 80},
+    ),
+    'finer': (
+        ('first', 'soft', 'wide', 'near'),
+        'fine',
+        {'learning_rate': 0.005, 'gamma': 0.9, 'max_epochs': 40},
     ),
 }
 
@@ -82,13 +91,23 @@ def train(folder: Path, step: str) -> dict[str, Any]:
     return run_stage('train', place, job)
 
 
+def unpack(folder: Path) -> Path:
+    """Put the stored potential into a folder; return its prefix."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(POTENTIAL.with_suffix('.json'), folder)
+    weights = lzma.decompress(PACKED.read_bytes())
+    (folder / f'{POTENTIAL.name}.safetensors').write_bytes(weights)
+    return folder / POTENTIAL.name
+
+
 def main() -> None:
     """Train or store."""
     folder, step = Path(sys.argv[1]), sys.argv[2]
     if step == 'store':
-        for suffix in SUFFIXES:
-            trained = folder / sys.argv[3] / f'trained{suffix}'
-            shutil.copy(trained, POTENTIAL.with_suffix(suffix))
+        trained = folder / sys.argv[3] / 'trained'
+        shutil.copy(trained.with_suffix('.json'), POTENTIAL.with_suffix('.json'))
+        packed = lzma.compress(trained.with_suffix('.safetensors').read_bytes(), preset=9)
+        PACKED.write_bytes(packed)
         return
     result = train(folder, step)
     say(
