@@ -1,7 +1,7 @@
 """Frames of brucite to train on, drawn by the package's samplers and labelled by pw.x.
 
 Rounds: `first` (strain and a gentle rattle), then `soft` and `wide` along the modes of a
-potential trained on `first`, `near` along those of one trained on all three. √3×√3×1 holds K, 1×1×2 holds A.
+potential trained on `first`. √3×√3×1 holds K, 1×1×2 holds A.
 
     python brucite_frames.py FOLDER ROUND [POTENTIAL]    # leaves FOLDER/ROUND.extxyz
     python brucite_frames.py FOLDER store                # all rounds there into data/
@@ -53,13 +53,6 @@ ROUNDS: dict[str, dict[str, Any]] = {
         'cells': [(UNIT, 10), (LONG, 5), (ROOT_THREE, 10)],
         'seed': 3,
         'settings': {'temperature': 60.0, 'frequency_floor': 150.0, 'strain': 0.003},
-    },
-    'near': {
-        'method': 'equal-energy',
-        'pressures': [-0.5, 0.5, 2.0],
-        'cells': [(UNIT, 8), (ROOT_THREE, 6)],
-        'seed': 4,
-        'settings': {'temperature': 40.0, 'frequency_floor': 150.0, 'strain': 0.003},
     },
 }
 

@@ -3,7 +3,6 @@
     python brucite_train.py FOLDER scout            # small, on `first`: draws the other rounds
     python brucite_train.py FOLDER base             # deeper, from scratch on `first` and `soft`
     python brucite_train.py FOLDER fine             # the base model on all rounds
-    python brucite_train.py FOLDER finer            # that one on the round `near` as well
     python brucite_train.py FOLDER store STEP       # FOLDER/STEP/trained into data/
 
 Energies hardly count, as for MgH2: they contradict stresses taken at a fixed number of plane waves.
@@ -56,11 +55,6 @@ STEPS: dict[str, tuple[tuple[str, ...], str | None, dict[str, Any]]] = {
         ('first', 'soft', 'wide'),
         'base',
         {'learning_rate': 0.005, 'gamma': 0.95, 'max_epochs': 80},
-    ),
-    'finer': (
-        ('first', 'soft', 'wide', 'near'),
-        'fine',
-        {'learning_rate': 0.005, 'gamma': 0.9, 'max_epochs': 40},
     ),
 }
 
