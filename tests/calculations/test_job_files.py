@@ -297,12 +297,15 @@ class TestPhonons:
 
     def test_job(self, tmp_path):
         job, files = prepare(PhononsCalculation, tmp_path, **self.inputs())
-        assert files == [('[pm]_*.json', '.', 0), ('[pm]_*.npz', '.', 0)]
+        assert files == [
+            ('[pm]_*.json', '.', 0), ('[pm]_*.npz', '.', 0),
+            ('strained_*.json', '.', 0), ('strained_*.npz', '.', 0),
+        ]  # fmt: skip
         assert set(job) == {
             'schema', 'stage', 'potential', 'structure', 'pressures', 'supercell_matrix',
-            'settings', 'finished',
+            'settings', 'structures', 'finished', 'finished_arrays',
         }  # fmt: skip
-        task = phonons_stage.read_task(job)
+        task = phonons_stage.read_task(job, tmp_path)
         assert task.pressures == (0.0, 1.0, 2.0)
         assert task.supercell_matrix == [[2, 0, 0], [0, 2, 0], [0, 0, 3]]
         assert task.settings['fmax'] == 1e-5
@@ -311,10 +314,26 @@ class TestPhonons:
 
     def test_finished_pressures(self, tmp_path):
         done = {'m_0500': structure(), 'p_0000': structure(a=4.3)}
-        job, _ = prepare(PhononsCalculation, tmp_path, **self.inputs(finished=done))
-        task = phonons_stage.read_task(job)
+        constants = {'p_0000': force_constants()}
+        job, _ = prepare(
+            PhononsCalculation,
+            tmp_path,
+            **self.inputs(finished=done, finished_force_constants=constants),
+        )
+        task = phonons_stage.read_task(job, tmp_path)
         assert set(task.finished) == {'m_0500', 'p_0000'}
-        assert task.finished['p_0000'].cell.lengths()[0] == pytest.approx(4.3)
+        before = task.finished['p_0000']
+        assert before.structure.cell.lengths()[0] == pytest.approx(4.3)
+        with np.load(before.arrays, allow_pickle=False) as arrays:
+            assert arrays['force_constants'] == pytest.approx(constants['p_0000'].force_constants)
+            assert arrays['supercell_matrix'].tolist() == constants['p_0000'].supercell_matrix
+        assert task.finished['m_0500'].arrays is None
+
+    def test_structures_at_single_pressures(self, tmp_path):
+        given = {'p_1000': structure(a=4.2)}
+        job, _ = prepare(PhononsCalculation, tmp_path, **self.inputs(structures=given))
+        task = phonons_stage.read_task(job, tmp_path)
+        assert task.structures['p_1000'].cell.lengths()[0] == pytest.approx(4.2)
 
     def test_what_is_retrieved_are_the_files_of_the_stage(self):
         from fnmatch import fnmatch
