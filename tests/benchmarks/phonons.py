@@ -32,8 +32,9 @@ from aiida_insbench.science.structures import atoms_to_dict
 
 POTENTIAL = Path(__file__).parent / 'data' / 'mgh2_potential.json'
 PRESSURES = [0.0, 1.0, 2.0]
-#: The mode of MgH2 that goes red moves by 0.04 cm⁻¹ in 0.001 GPa.
-SETTINGS = {'fmax': 1e-4, 'stress_tolerance': 1e-3, 'displacement': 0.01}
+#: The mode of MgH2 that goes red moves by 0.04 cm⁻¹ in 0.001 GPa; at 1e-4 eV/Å soft modes of
+#: benzene still differed by 0.1 cm⁻¹ between two relaxations.
+SETTINGS = {'fmax': 3e-5, 'stress_tolerance': 1e-3, 'displacement': 0.01}
 AGREE = 0.05  # cm⁻¹
 THREADS = 1
 _BENZENE_FRAMES, _BENZENE_EPOCHS = 80, 12
