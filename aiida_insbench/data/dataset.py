@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from aiida.common.exceptions import ValidationError
@@ -12,23 +13,38 @@ from aiida.orm import Data
 from aiida.orm.pydantic import OrmMetadataField
 from ase import Atoms
 
+from aiida_insbench.science.dataset_split import SPLITS
+from aiida_insbench.science.dft_settings import settings_of
 from aiida_insbench.science.errors import DatasetError
-from aiida_insbench.science.frames import check_frames, is_labelled, read_frames, write_frames
+from aiida_insbench.science.frames import (
+    check_frames,
+    is_gas_phase,
+    is_labelled,
+    read_frames,
+    target_pressure_of,
+    write_frames,
+)
 
 
 class DatasetData(Data):
     """Frames with the labels and tags described in `aiida_insbench.science.frames`.
 
     The same type holds labelled sets and pools that wait for labels; `labelled` tells them apart.
+    Attributes that a node stored by an earlier version lacks are empty or None.
 
     Parameters
     ----------
     frames : sequence of Atoms
         The frames; either all labelled or none.
     dft_level : dict, optional
-        Functional, cutoffs, k mesh and pseudopotential hashes of the labels.
+        Level of theory of the labels: see `aiida_insbench.science.dft_settings`. What of it can be
+        asked for stands in attributes of its own.
     failed : dict, optional
         Frames that could not be labelled: ``frame_id`` to reason.
+    split : str
+        ``training``, ``validation``, ``test``, or empty for a set that was not split.
+    source : str
+        Where frames from outside came from.
 
     Raises
     ------
@@ -58,17 +74,61 @@ class DatasetData(Data):
         failed: dict[str, str] = OrmMetadataField(
             description='Frames without labels: frame_id to reason', read_only=True
         )
+        functional: str = OrmMetadataField(
+            '', description='Exchange and correlation, without dispersion', read_only=True
+        )
+        vdw: str = OrmMetadataField(
+            '', description='Dispersion correction, such as D3(BJ)', read_only=True
+        )
+        ecutwfc: float | None = OrmMetadataField(
+            None, description='Cutoff of the wave functions, Ry', read_only=True
+        )
+        ecutrho: float | None = OrmMetadataField(
+            None, description='Cutoff of the density, Ry', read_only=True
+        )
+        kpoints_mesh: list[int] = OrmMetadataField(
+            [], description='k mesh of the unit cell', read_only=True
+        )
+        kpoints_distance: float | None = OrmMetadataField(
+            None, description='Largest spacing of k points, 1/Å', read_only=True
+        )
+        pseudo_hashes: dict[str, str] = OrmMetadataField(
+            {}, description='Element to MD5 of its pseudopotential', read_only=True
+        )
+        pulay_stress_gpa: float | None = OrmMetadataField(
+            None, description='Correction of the stress for the cutoff, GPa', read_only=True
+        )
+        split: str = OrmMetadataField(
+            '', description='training, validation, test, or empty', read_only=True
+        )
+        n_failed: int = OrmMetadataField(
+            0, description='Number of frames that could not be labelled', read_only=True
+        )
+        n_atoms: int = OrmMetadataField(
+            0, description='Number of atoms of all frames', read_only=True
+        )
+        n_gas_phase: int = OrmMetadataField(
+            0, description='Number of frames that are molecules or atoms in a box', read_only=True
+        )
+        source: str = OrmMetadataField(
+            '', description='Where frames from outside came from', read_only=True
+        )
 
     def __init__(
         self,
         frames: Sequence[Atoms] | None = None,
         dft_level: dict[str, Any] | None = None,
         failed: dict[str, str] | None = None,
+        split: str = '',
+        source: str = '',
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if split not in ('', *SPLITS):
+            raise DatasetError(f'`split` is {split!r}; known are {", ".join(SPLITS)}.')
         if frames is not None:
             self._set_frames(list(frames), dft_level=dft_level or {}, failed=failed or {})
+            self.base.attributes.set_many({'split': split, 'source': source})
 
     def _set_frames(
         self, frames: list[Atoms], *, dft_level: dict[str, Any], failed: dict[str, str]
@@ -80,7 +140,7 @@ class DatasetData(Data):
                 f'{sum(labelled)} of {len(frames)} are labelled.'
             )
         check_frames(frames, labelled=labelled[0], name='dataset')
-        pressures = {float(frame.info.get('target_pressure', 0.0)) for frame in frames}
+        pressures = {target_pressure_of(frame) for frame in frames} - {None}
         self.base.attributes.set_many(
             {
                 'n_frames': len(frames),
@@ -92,6 +152,10 @@ class DatasetData(Data):
                 'target_pressures': sorted(pressures),
                 'dft_level': dft_level,
                 'failed': failed,
+                'n_failed': len(failed),
+                'n_atoms': sum(len(frame) for frame in frames),
+                'n_gas_phase': sum(is_gas_phase(frame) for frame in frames),
+                **asdict(settings_of(dft_level)),
             }
         )
         content = write_frames(frames).encode()
@@ -150,3 +214,75 @@ class DatasetData(Data):
     def failed(self) -> dict[str, str]:
         """Frames that got no label: ``frame_id`` to reason."""
         return dict(self.base.attributes.get('failed'))
+
+    @property
+    def functional(self) -> str:
+        """Exchange and correlation of the labels, without dispersion; empty where unknown."""
+        return str(self._setting('functional'))
+
+    @property
+    def vdw(self) -> str:
+        """Dispersion correction of the labels, such as ``D3(BJ)``; empty if none."""
+        return str(self._setting('vdw'))
+
+    @property
+    def ecutwfc(self) -> float | None:
+        """Cutoff of the wave functions, Ry."""
+        return self._setting('ecutwfc')
+
+    @property
+    def ecutrho(self) -> float | None:
+        """Cutoff of the density, Ry."""
+        return self._setting('ecutrho')
+
+    @property
+    def kpoints_mesh(self) -> list[int]:
+        """K mesh of the unit cell; empty where unknown."""
+        return list(self._setting('kpoints_mesh'))
+
+    @property
+    def kpoints_distance(self) -> float | None:
+        """Largest spacing of k points, 1/Å."""
+        return self._setting('kpoints_distance')
+
+    @property
+    def pseudo_hashes(self) -> dict[str, str]:
+        """Element to MD5 of its pseudopotential."""
+        return dict(self._setting('pseudo_hashes'))
+
+    @property
+    def pulay_stress_gpa(self) -> float | None:
+        """Correction of the stress for the finite cutoff, GPa."""
+        return self._setting('pulay_stress_gpa')
+
+    @property
+    def split(self) -> str:
+        """``training``, ``validation``, ``test``, or empty."""
+        return str(self.base.attributes.get('split', ''))
+
+    @property
+    def n_failed(self) -> int:
+        """Number of frames that could not be labelled."""
+        return int(self.base.attributes.get('n_failed', len(self.failed)))
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms of all frames."""
+        known = self.base.attributes.get('n_atoms', None)
+        return sum(len(f) for f in self.get_frames()) if known is None else int(known)
+
+    @property
+    def n_gas_phase(self) -> int:
+        """Number of frames that are molecules or atoms in a box."""
+        return int(self.base.attributes.get('n_gas_phase', 0))
+
+    @property
+    def source(self) -> str:
+        """Where frames from outside came from."""
+        return str(self.base.attributes.get('source', ''))
+
+    def _setting(self, name: str) -> Any:
+        """Attribute taken from the level; a node of an earlier version has only the level."""
+        if name in self.base.attributes.all:
+            return self.base.attributes.get(name)
+        return getattr(settings_of(self.dft_level), name)

@@ -30,11 +30,14 @@ from aiida_insbench.science.errors import DatasetError, format_error
 ENERGY_KEY = 'REF_energy'
 FORCES_KEY = 'REF_forces'
 STRESS_KEY = 'REF_stress'
+#: Methods whose frames are no crystal: molecules cut from it, and atoms, alone in a box.
+ISOLATED_ATOM = 'isolated-atom'
+GAS_PHASE_METHODS = ('gas-phase', ISOLATED_ATOM)
 _FRAME_ID = re.compile(r'^[a-zA-Z][a-zA-Z0-9_]*$')
 
 
 def write_frames(frames: Sequence[Atoms]) -> str:
-    """Write frames as extended XYZ text with 12 decimals."""
+    """Write frames as extended XYZ text: 8 decimals for each atom, cell and ``info`` in full."""
     buffer = io.StringIO()
     ase.io.write(buffer, list(frames), format='extxyz', write_results=False)
     return buffer.getvalue()
@@ -86,6 +89,28 @@ def split_frames(text: str, *, name: str = 'frames') -> list[str]:
 def is_labelled(frame: Atoms) -> bool:
     """Whether a frame carries energy, forces and stress."""
     return ENERGY_KEY in frame.info and STRESS_KEY in frame.info and FORCES_KEY in frame.arrays
+
+
+def is_isolated_atom(frame: Atoms) -> bool:
+    """Whether a frame is a single atom in a box, which gives the energy of its element (E0).
+
+    A frame of one atom counts as one, as in training, unless its box is that of a crystal: shorter
+    than 6 Å along an axis.
+    """
+    if len(frame) != 1:
+        return False
+    return frame.info.get('method') == ISOLATED_ATOM or bool(frame.cell.lengths().min() >= 6.0)
+
+
+def is_gas_phase(frame: Atoms) -> bool:
+    """Whether a frame is a molecule or atom in a box, which stands under no pressure."""
+    return frame.info.get('method') in GAS_PHASE_METHODS or is_isolated_atom(frame)
+
+
+def target_pressure_of(frame: Atoms) -> float | None:
+    """Pressure a frame was placed for, GPa; None of gas-phase frames and where it is not said."""
+    given = frame.info.get('target_pressure')
+    return None if given is None or is_gas_phase(frame) else float(given)
 
 
 def check_frames(frames: Sequence[Atoms], *, labelled: bool, name: str = 'frames') -> None:
