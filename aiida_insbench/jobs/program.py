@@ -33,7 +33,7 @@ from aiida_insbench.science.errors import (
 )
 
 SCHEMA_VERSION = 1
-STAGES = ('sample', 'train', 'evaluate', 'phonons', 'fit', 'ins', 'analyse')
+STAGES = ('sample', 'select', 'train', 'evaluate', 'phonons', 'fit', 'ins', 'analyse')
 RESULT_FILE = 'result.json'
 ERROR_FILE = 'error.json'
 EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_FAULT = 10, 11, 12, 13
@@ -42,6 +42,7 @@ _RECORDED = (
     'mace-torch',
     'chgnet',
     'sevenn',
+    'dscribe',
     'torch',
     'phonopy',
     'euphonic',
