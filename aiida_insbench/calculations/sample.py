@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
-from aiida.orm import Dict, Int, List, Str, StructureData
+from aiida.orm import Dict, Int, List, Str, StructureData, TrajectoryData
+from ase import Atoms
 
-from aiida_insbench.calculations.base import InsbenchCalculation, write_potential
+from aiida_insbench.calculations.base import InsbenchCalculation, write_potential, write_text
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
-from aiida_insbench.science.errors import PressureError
-from aiida_insbench.science.pressure import check_pressures
+from aiida_insbench.jobs.sample_settings import METHODS, missing_inputs, read_sample_settings
+from aiida_insbench.science.errors import InputError, PressureError, StructureError
+from aiida_insbench.science.frames import write_frames
+from aiida_insbench.science.pressure import check_pressures, pressure_from_label
+from aiida_insbench.science.sampling.cells import sampling_cell
 from aiida_insbench.science.structures import atoms_to_dict
+from aiida_insbench.science.vacuum import refuse_vacuum_under_pressure
 
-METHODS = ('strain-rattle', 'equal-energy', 'frozen-phonon')
+TRAJECTORY_FILE = 'trajectory.extxyz'
+#: Arrays of a TrajectoryData that hold potential energies in eV; pw.x's is the first.
+_ENERGY_ARRAYS = ('energy', 'energies', 'potential_energy')
+#: Inputs that not every method reads.
+_OWN = ('structure', 'structures', 'pressures', 'cells', 'potential', 'trajectory')
 
 
 def validate_pressures(value: List | None, _port: object = None) -> str | None:
@@ -35,19 +45,84 @@ def _validate_method(value: Str | None, _port: object = None) -> str | None:
     return None
 
 
+def _validate_cells(value: List | None, _port: object = None) -> str | None:
+    """Port validator: a list of supercell matrices and counts."""
+    if value is None:
+        return None
+    try:
+        for cell in value.get_list():
+            sampling_cell(supercell_matrix=cell['supercell_matrix'], count=cell['count'])
+    except InputError as exc:
+        return str(exc)
+    except (KeyError, TypeError) as exc:
+        return f'`cells` needs dictionaries with `supercell_matrix` and `count`: {exc!r}.'
+    return None
+
+
 def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str | None:
+    """Port validator: what the method needs is there, what it does not read is not."""
     if not inputs or 'method' not in inputs:
         return None
-    method = inputs['method'].value
-    if method == 'frozen-phonon':
-        return None if inputs.get('structures') else '`frozen-phonon` needs `structures`.'
-    needed = ['structure', 'pressures', 'seed', 'cells']
-    if method == 'equal-energy':
-        needed.append('potential')
-    missing = [name for name in needed if name not in inputs]
-    if missing:
-        return f'`{method}` needs the inputs {", ".join(missing)}.'
+    name = inputs['method'].value
+    problem = missing_inputs(name, inputs)
+    if problem is not None:
+        return problem
+    method = METHODS[name]
+    known = {*method.required, *method.optional, *method.either}
+    unread = [key for key in _OWN if inputs.get(key) and key not in known]
+    if unread:
+        return f'`{name}` does not read the inputs {", ".join(unread)}: remove them.'
+    try:
+        if 'settings' in inputs:
+            read_sample_settings(name, inputs['settings'].get_dict())
+        _refuse_vacuum(inputs)
+    except InputError as exc:
+        return str(exc)
     return None
+
+
+def _refuse_vacuum(inputs: dict[str, Any]) -> None:
+    if 'structure' in inputs and 'pressures' in inputs:
+        pressures = check_pressures(inputs['pressures'].get_list())
+        refuse_vacuum_under_pressure(inputs['structure'].get_ase(), pressures=pressures)
+    for label, node in (inputs.get('structures') or {}).items():
+        pressure = pressure_from_label(label)
+        refuse_vacuum_under_pressure(
+            node.get_ase(), pressures=[pressure], name=f'structures.{label}'
+        )
+
+
+def trajectory_text(node: DatasetData | TrajectoryData) -> str:
+    """Frames of a dataset or of an AiiDA trajectory as extended XYZ.
+
+    Parameters
+    ----------
+    node : DatasetData or TrajectoryData
+        Energies of the latter are kept as ``potential_energy`` if it has an array of them, one for
+        each step.
+
+    Raises
+    ------
+    StructureError
+        If a TrajectoryData has no cells.
+    """
+    if isinstance(node, DatasetData):
+        return node.get_text()
+    cells = node.get_cells()
+    if cells is None:
+        raise StructureError('`trajectory` has no cells; a crystal is needed.')
+    positions = node.get_positions()
+    frames = [
+        Atoms(node.symbols, cell=cell, positions=places, pbc=True)
+        for cell, places in zip(cells, positions, strict=True)
+    ]
+    for name in _ENERGY_ARRAYS:
+        energies = node.get_array(name) if name in node.get_arraynames() else np.array([])
+        if energies.shape == (len(frames),):
+            for frame, energy in zip(frames, energies, strict=True):
+                frame.info['potential_energy'] = float(energy)
+            break
+    return write_frames(frames)
 
 
 class SampleCalculation(InsbenchCalculation):
@@ -63,7 +138,7 @@ class SampleCalculation(InsbenchCalculation):
             'method',
             valid_type=Str,
             validator=_validate_method,
-            help='strain-rattle, equal-energy or frozen-phonon.',
+            help=f'One of {", ".join(METHODS)}.',
         )
         spec.input('prefix', valid_type=Str, help='First part of each frame_id.')
         spec.input('structure', valid_type=StructureData, required=False, help='The crystal.')
@@ -72,7 +147,7 @@ class SampleCalculation(InsbenchCalculation):
             valid_type=StructureData,
             dynamic=True,
             required=False,
-            help='frozen-phonon: relaxed crystal by pressure label (p_1500).',
+            help='Relaxed crystal by pressure label (p_1500), instead of `structure`.',
         )
         spec.input(
             'pressures',
@@ -86,20 +161,27 @@ class SampleCalculation(InsbenchCalculation):
             'cells',
             valid_type=List,
             required=False,
+            validator=_validate_cells,
             help='Supercells: [{"supercell_matrix": 3x3 integers, "count": frames}, ...].',
         )
         spec.input(
             'potential',
             valid_type=PotentialData,
             required=False,
-            help='equal-energy: whose relaxed cells and normal modes are used.',
+            help='equal-energy, thermal: whose relaxed cells and normal modes are used.',
+        )
+        spec.input(
+            'trajectory',
+            valid_type=(DatasetData, TrajectoryData),
+            required=False,
+            help='trajectory: frames in order of time, of the same atoms.',
         )
         spec.input('settings', valid_type=Dict, help='Amplitudes; see the docs of each method.')
         spec.inputs.validator = _validate_inputs
         spec.output('pool', valid_type=DatasetData, required=False, help='Unlabelled frames.')
 
     def write_inputs(self, folder: Folder) -> dict[str, Any]:
-        """Write the potential, if any, and the body of the job file."""
+        """Write the potential and the trajectory, if any, and the body of the job file."""
         job: dict[str, Any] = {
             'method': self.inputs.method.value,
             'prefix': self.inputs.prefix.value,
@@ -119,6 +201,9 @@ class SampleCalculation(InsbenchCalculation):
             job['cells'] = self.inputs.cells.get_list()
         if 'potential' in self.inputs:
             job['potential'] = write_potential(folder, self.inputs.potential, 'potential')
+        if 'trajectory' in self.inputs:
+            write_text(folder, TRAJECTORY_FILE, trajectory_text(self.inputs.trajectory))
+            job['trajectory'] = TRAJECTORY_FILE
         return job
 
     def files_to_retrieve(self) -> list[Any]:

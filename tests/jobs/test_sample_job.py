@@ -1,4 +1,4 @@
-"""The sample stage: job files in, frames and result out; no potential needed for two methods."""
+"""The sample stage: job files in, frames and result out; what AiiDA would send, with no AiiDA."""
 
 import dataclasses
 import json
@@ -10,9 +10,16 @@ from ase.spacegroup import crystal
 from aiida_insbench.jobs import sample
 from aiida_insbench.jobs.program import run_stage
 from aiida_insbench.jobs.progress import Progress, read_progress
+from aiida_insbench.jobs.sample_settings import METHODS
 from aiida_insbench.science.errors import InputError, JobFileError
 from aiida_insbench.science.frames import check_frames, read_frames
+from aiida_insbench.science.sampling.equal_energy import EqualEnergy
+from aiida_insbench.science.sampling.gas_molecules import GasMolecules
+from aiida_insbench.science.sampling.molecular_rattle import MolecularRattle
 from aiida_insbench.science.sampling.refusal import MINIMUM_SHARE
+from aiida_insbench.science.sampling.strain_rattle import StrainRattle
+from aiida_insbench.science.sampling.thermal import Thermal
+from aiida_insbench.science.sampling.trajectory import TrajectoryChoice
 from aiida_insbench.science.structures import atoms_to_dict
 
 SQRT2 = [[1, 1, 0], [-1, 1, 0], [0, 0, 1]]
@@ -118,7 +125,7 @@ def test_frozen_phonon(tmp_path):
         ({'prefix': '1st'}, 'prefix'),
         ({'seed': -1}, 'seed'),
         ({'seed': 1.5}, 'seed'),
-        ({'pressures': None}, 'lacks pressures'),
+        ({'pressures': None}, 'needs the inputs pressures'),
         ({'cells': []}, 'counts are 0'),
         ({'cells': [{'count': 2}]}, 'supercell_matrix'),
         ({'cells': [{'supercell_matrix': SQRT2, 'count': 'two'}]}, 'count'),
@@ -128,8 +135,8 @@ def test_frozen_phonon(tmp_path):
         ({'settings': rattle_job()['settings'] | {'volume_range': [1]}}, 'volume_range'),
         ({'settings': rattle_job()['settings'] | {'rattle': {'Mg': 0.1}}}, r'settings\.Mg'),
         ({'settings': 7}, 'dictionary'),
-        ({'method': 'equal-energy'}, 'lacks potential'),
-        ({'method': 'frozen-phonon'}, 'lacks structures'),
+        ({'method': 'equal-energy'}, 'needs the inputs potential'),
+        ({'method': 'frozen-phonon'}, 'needs the inputs structures'),
     ],
 )
 def test_wrong_jobs_are_refused(tmp_path, change, words):
@@ -144,18 +151,33 @@ def test_true_is_no_number(tmp_path):
         sample.run(job, tmp_path, Progress(tmp_path, 'sample'))
 
 
-def test_defaults_are_those_of_the_science():
-    from aiida_insbench.science.sampling.equal_energy import EqualEnergy
+@pytest.mark.parametrize(
+    ('method', 'settings_class', 'not_science'),
+    [
+        ('strain-rattle', StrainRattle, set()),
+        ('equal-energy', EqualEnergy, {'device'}),
+        ('molecular-rattle', MolecularRattle, set()),
+        ('thermal', Thermal, {'device'}),
+        ('trajectory', TrajectoryChoice, set()),
+        ('gas-molecules', GasMolecules, set()),
+    ],
+)
+def test_defaults_are_those_of_the_science(method, settings_class, not_science):
+    inputs = METHODS[method]
+    fields = {field.name: field.default for field in dataclasses.fields(settings_class)}
+    assert set(fields) == (set(inputs.defaults) | set(inputs.needed)) - not_science
+    for name, default in inputs.defaults.items():
+        if name not in not_science and fields[name] is not dataclasses.MISSING:
+            assert fields[name] == default
+    assert inputs.defaults.get('minimum_contact') == MINIMUM_SHARE
 
-    assert sample._CONTACT == {'minimum_contact': MINIMUM_SHARE}
-    fields = {field.name for field in dataclasses.fields(EqualEnergy)}
-    assert fields == {
-        'temperature',
-        'frequency_floor',
-        'strain',
-        'displacement',
-        'fmax',
-        'max_steps',
-        'symprec',
-        'minimum_contact',
-    }
+
+def test_frames_of_today_stay_what_they_are(tmp_path):
+    """Datasets labelled before stand on these draws: a change of them is a new method."""
+    run(rattle_job(), tmp_path)
+    frames = read_frames((tmp_path / 'frames.extxyz').read_text())
+    ends = [frames[number].positions[-1] for number in (0, 4)]
+    assert ends[0] == pytest.approx([3.69105271, 0.74101794, 1.41936407], abs=2e-8)
+    assert ends[1] == pytest.approx([3.66586542, 5.32315961, 1.46707011], abs=2e-8)
+    volumes = [frames[number].get_volume() for number in (0, 4)]
+    assert volumes == pytest.approx([61.623403804173755, 117.78087520825466], rel=1e-12)

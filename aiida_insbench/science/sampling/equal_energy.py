@@ -14,7 +14,7 @@ Units: eV, Å, atomic mass units, K; frequencies in cm⁻¹.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,20 +22,21 @@ import numpy as np
 from ase import Atoms
 
 from aiida_insbench.science.errors import InputError
-from aiida_insbench.science.pressure import check_pressures, pressure_label
-from aiida_insbench.science.relaxation import Relaxation, relax
-from aiida_insbench.science.sampling.cells import (
-    SamplingCell,
-    frame_generator,
-    random_strain,
-    tag_frame,
-)
+from aiida_insbench.science.pressure import check_pressures
+from aiida_insbench.science.relaxation import Relaxation
+from aiida_insbench.science.sampling.cells import SamplingCell, random_strain
 from aiida_insbench.science.sampling.optical_modes import (
-    OpticalModes,
     equal_energy_amplitudes,
     optical_modes,
 )
-from aiida_insbench.science.sampling.refusal import MINIMUM_SHARE, check_start, draw_until_apart
+from aiida_insbench.science.sampling.pressure_states import (
+    Report,
+    deal_frames,
+    evaluate_all,
+    relax_all,
+    report_to_nobody,
+)
+from aiida_insbench.science.sampling.refusal import MINIMUM_SHARE
 
 METHOD = 'equal-energy'
 
@@ -104,7 +105,7 @@ def equal_energy_frames(
     settings: EqualEnergy,
     seed: int,
     prefix: str,
-    report: Callable[[str, int, int], None] | None = None,
+    report: Report | None = None,
 ) -> EqualEnergySample:
     """Relax at each pressure and displace along the modes of each sampling cell.
 
@@ -142,106 +143,125 @@ def equal_energy_frames(
         If a relaxation or fit fails, or frames keep having atoms too close.
     """
     _check(settings)
-    levels = check_pressures(pressures)
-    total = sum(cell.count for cell in cells)
-    tell = report or _tell_nobody
-    relaxations = _relax_all(atoms, calculator, levels, settings, tell)
-    known: dict[tuple[str, int], tuple[Atoms, OpticalModes]] = {}
-    frames: list[Atoms] = []
-    refused = floored = 0
-    for position, cell in enumerate(cells):
-        for _ in range(cell.count):
-            index = len(frames)
-            pressure = levels[index % len(levels)]
-            key = (pressure_label(pressure), position)
-            if key not in known:
-                start = relaxations[key[0]].atoms
-                known[key] = optical_modes(
-                    atoms=start,
-                    calculator=calculator,
-                    supercell_matrix=cell.supercell_matrix,
-                    displacement=settings.displacement,
-                    symprec=settings.symprec,
-                )
-            supercell, modes = known[key]
-            frame, again = _draw_frame(supercell, modes, settings, seed, index)
-            frames.append(
-                tag_frame(
-                    frame=frame,
-                    prefix=prefix,
-                    index=index,
-                    method=METHOD,
-                    pressure=pressure,
-                    seed=seed,
-                    supercell_matrix=cell.supercell_matrix,
-                )
-            )
-            refused += again
-            floored += int((modes.frequencies < settings.frequency_floor).sum())
-            tell(f'frame at {pressure} GPa', index + 1, total)
-    lowest: dict[str, float] = {}
-    for (label, _), (_, modes) in known.items():
-        lowest[label] = min(lowest.get(label, np.inf), float(modes.frequencies[0]))
-    return EqualEnergySample(frames, refused, relaxations, lowest, floored)
-
-
-def _draw_frame(
-    supercell: Atoms, modes: OpticalModes, settings: EqualEnergy, seed: int, index: int
-) -> tuple[Atoms, int]:
-    amplitudes = equal_energy_amplitudes(
-        frequencies=modes.frequencies,
-        temperature=settings.temperature,
-        frequency_floor=settings.frequency_floor,
+    tell = report or report_to_nobody
+    relaxations = relax_all(
+        atoms=atoms,
+        calculator=calculator,
+        levels=check_pressures(pressures),
+        fmax=settings.fmax,
+        max_steps=settings.max_steps,
+        symprec=settings.symprec,
+        minimum_share=settings.minimum_contact,
+        report=tell,
     )
+    return _displace(relaxations, calculator, cells, settings, seed, prefix, tell)
 
-    def draw(rng: np.random.Generator) -> Atoms:
+
+def equal_energy_about_each(
+    *,
+    structures: Mapping[str, Atoms],
+    calculator: Any,
+    cells: Sequence[SamplingCell],
+    settings: EqualEnergy,
+    seed: int,
+    prefix: str,
+    pressures: Sequence[float] | None = None,
+    report: Report | None = None,
+) -> EqualEnergySample:
+    """Displace along the modes of given crystals, which are not relaxed by the potential.
+
+    The potential's forces in them, which its modes take to be zero, are in the result's
+    `relaxations` (`residual_force`).
+
+    Parameters
+    ----------
+    structures : mapping of str to Atoms
+        Unit cells by pressure label, relaxed by DFT for instance.
+    pressures : sequence of float, optional
+        In GPa; those of `structures` to sample, all by default.
+    calculator, cells, settings, seed, prefix, report
+        As in `equal_energy_frames`.
+
+    Raises
+    ------
+    InputError
+        If a setting is out of its range or a pressure has no crystal.
+    ConvergenceError
+        If a fit fails, or frames keep having atoms too close.
+    """
+    _check(settings)
+    states = evaluate_all(
+        structures=structures,
+        pressures=pressures,
+        calculator=calculator,
+        symprec=settings.symprec,
+        minimum_share=settings.minimum_contact,
+    )
+    tell = report or report_to_nobody
+    return _displace(states, calculator, cells, settings, seed, prefix, tell)
+
+
+def _displace(
+    relaxations: dict[str, Relaxation],
+    calculator: Any,
+    cells: Sequence[SamplingCell],
+    settings: EqualEnergy,
+    seed: int,
+    prefix: str,
+    tell: Report,
+) -> EqualEnergySample:
+    dealt = deal_frames(
+        states=relaxations,
+        cells=cells,
+        prepare=lambda atoms, cell: _EqualEnergyCell(atoms, calculator, cell, settings),
+        method=METHOD,
+        minimum_share=settings.minimum_contact,
+        seed=seed,
+        prefix=prefix,
+        report=tell,
+    )
+    lowest: dict[str, float] = {}
+    for (label, _), moving in dealt.cells.items():
+        lowest[label] = min(lowest.get(label, np.inf), float(moving.modes.frequencies[0]))
+    floored = sum(
+        int((dealt.cells[place].modes.frequencies < settings.frequency_floor).sum())
+        for place in dealt.places
+    )
+    return EqualEnergySample(dealt.frames, dealt.refused, relaxations, lowest, floored)
+
+
+class _EqualEnergyCell:
+    """A supercell, its modes and the amplitude of each."""
+
+    def __init__(
+        self, atoms: Atoms, calculator: Any, cell: SamplingCell, settings: EqualEnergy
+    ) -> None:
+        self.supercell, self.modes = optical_modes(
+            atoms=atoms,
+            calculator=calculator,
+            supercell_matrix=cell.supercell_matrix,
+            displacement=settings.displacement,
+            symprec=settings.symprec,
+        )
+        self._strain = settings.strain
+        self._amplitudes = equal_energy_amplitudes(
+            frequencies=self.modes.frequencies,
+            temperature=settings.temperature,
+            frequency_floor=settings.frequency_floor,
+        )
+
+    def draw(self, rng: np.random.Generator) -> Atoms:
+        amplitudes = self._amplitudes
         phases = rng.uniform(0, 2 * np.pi, size=len(amplitudes))
-        frame = supercell.copy()
-        frame.positions += np.einsum('m,mia->ia', amplitudes * np.cos(phases), modes.displacements)
-        deformation = np.eye(3) + random_strain(rng=rng, sigma=settings.strain)
+        frame = self.supercell.copy()
+        frame.positions += np.einsum(
+            'm,mia->ia', amplitudes * np.cos(phases), self.modes.displacements
+        )
+        deformation = np.eye(3) + random_strain(rng=rng, sigma=self._strain)
         frame.set_cell(frame.cell.array @ deformation, scale_atoms=True)
         # the supercell carries phonopy's masses; a frame to be labelled has none of its own
         del frame.arrays['masses']
         return frame
-
-    return draw_until_apart(
-        draw=draw,
-        rng=frame_generator(seed=seed, index=index),
-        minimum_share=settings.minimum_contact,
-    )
-
-
-def _relax_all(
-    atoms: Atoms,
-    calculator: Any,
-    levels: tuple[float, ...],
-    settings: EqualEnergy,
-    tell: Callable[[str, int, int], None],
-) -> dict[str, Relaxation]:
-    found: dict[str, Relaxation] = {}
-    start = atoms
-    for done, pressure in enumerate(levels, start=1):
-        result = relax(
-            atoms=start,
-            calculator=calculator,
-            pressure=pressure,
-            fmax=settings.fmax,
-            max_steps=settings.max_steps,
-            symprec=settings.symprec,
-        )
-        check_start(
-            atoms=result.atoms,
-            minimum_share=settings.minimum_contact,
-            name=f'relaxed structure at {pressure} GPa',
-        )
-        found[pressure_label(pressure)] = result
-        start = result.atoms
-        tell(f'relaxed at {pressure} GPa', done, len(levels))
-    return found
-
-
-def _tell_nobody(_what: str, _done: int, _total: int) -> None:
-    pass
 
 
 def _check(settings: EqualEnergy) -> None:

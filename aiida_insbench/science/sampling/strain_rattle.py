@@ -11,18 +11,25 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
-from aiida_insbench.science.errors import InputError, StructureError, format_error
-from aiida_insbench.science.pressure import check_pressures
-from aiida_insbench.science.sampling.cells import (
-    IntArray,
-    SamplingCell,
-    build_supercell,
-    by_even_division,
-    frame_generator,
-    random_strain,
-    tag_frame,
+from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.sampling.cell_plan import (
+    Draw,
+    PlannedFrame,
+    choose_structures,
+    draw_planned,
+    plan_about_each,
+    plan_about_one,
 )
-from aiida_insbench.science.sampling.refusal import MINIMUM_SHARE, check_start, draw_until_apart
+from aiida_insbench.science.sampling.cells import FloatArray, SamplingCell, random_strain
+from aiida_insbench.science.sampling.kept_bonds import (
+    BOND_SPREAD,
+    bonded_displacements,
+    check_bond_spread,
+    check_rattle,
+    draw_sigmas,
+    require_kept_bonds,
+)
+from aiida_insbench.science.sampling.refusal import MINIMUM_SHARE, check_start
 
 METHOD = 'strain-rattle'
 
@@ -42,12 +49,19 @@ class StrainRattle:
         For each element the bounds between which a frame's Gaussian σ is drawn, Å.
     minimum_contact : float
         Smallest distance allowed, as a share of the sum of covalent radii.
+    keep_bonds : bool
+        Hydrogens ride on their heavy neighbour, in strain and rattle
+        (`aiida_insbench.science.sampling.kept_bonds`).
+    bond_spread : float
+        With `keep_bonds`, the relative spread of the X–H length.
     """
 
     volume_range: tuple[float, float]
     strain: float
     rattle: Mapping[str, tuple[float, float]]
     minimum_contact: float = MINIMUM_SHARE
+    keep_bonds: bool = False
+    bond_spread: float = BOND_SPREAD
 
 
 def strain_rattle_frames(
@@ -59,11 +73,9 @@ def strain_rattle_frames(
     seed: int,
     prefix: str,
 ) -> tuple[list[Atoms], int]:
-    """Draw strained and rattled frames.
+    """Draw strained and rattled frames about one crystal.
 
-    In each kind of cell the volumes lie one in each of ``count`` equal parts of the range, in
-    random order and at a random place in the part: no volume is left out by chance. The target
-    pressure divides the range evenly, the highest volume standing for the lowest pressure.
+    Volumes and target pressures are those of `plan_about_one`.
 
     Parameters
     ----------
@@ -93,88 +105,157 @@ def strain_rattle_frames(
         If frames keep having atoms too close.
     """
     _check(atoms, settings)
-    levels = check_pressures(pressures)
     check_start(atoms=atoms, minimum_share=settings.minimum_contact)
-    frames: list[Atoms] = []
-    total_refused = 0
-    for position, cell in enumerate(cells):
-        supercell = build_supercell(atoms=atoms, supercell_matrix=cell.supercell_matrix)
-        for ratio in _volume_ratios(settings, cell.count, seed=seed, position=position):
-            index = len(frames)
-            frame, refused = draw_until_apart(
-                draw=lambda rng, ratio=ratio, supercell=supercell: _draw(  # type: ignore[misc]
-                    supercell, ratio, settings, rng
-                ),
-                rng=frame_generator(seed=seed, index=index),
-                minimum_share=settings.minimum_contact,
-            )
-            pressure = by_even_division(
-                fraction=_compression(ratio, settings.volume_range), values=levels
-            )
-            frames.append(_tagged(frame, prefix, index, pressure, seed, cell.supercell_matrix))
-            total_refused += refused
-    return frames, total_refused
-
-
-def _draw(
-    supercell: Atoms, ratio: float, settings: StrainRattle, rng: np.random.Generator
-) -> Atoms:
-    frame = supercell.copy()
-    deformation = np.eye(3) + random_strain(rng=rng, sigma=settings.strain)
-    deformation *= (ratio / np.linalg.det(deformation)) ** (1 / 3)
-    frame.set_cell(frame.cell.array @ deformation, scale_atoms=True)
-    sigmas = {
-        element: rng.uniform(*settings.rattle[element]) for element in sorted(settings.rattle)
-    }
-    per_atom = np.array([sigmas[symbol] for symbol in frame.get_chemical_symbols()])
-    frame.positions += rng.standard_normal((len(frame), 3)) * per_atom[:, None]
-    return frame
-
-
-def _tagged(
-    frame: Atoms, prefix: str, index: int, pressure: float, seed: int, matrix: IntArray
-) -> Atoms:
-    return tag_frame(
-        frame=frame,
-        prefix=prefix,
-        index=index,
-        method=METHOD,
-        pressure=pressure,
+    plan = plan_about_one(
+        atoms=atoms,
+        pressures=pressures,
+        cells=cells,
+        volume_range=settings.volume_range,
         seed=seed,
-        supercell_matrix=matrix,
     )
+    return _draw_all(plan, settings, seed, prefix)
 
 
-def _volume_ratios(settings: StrainRattle, count: int, *, seed: int, position: int) -> list[float]:
-    rng = frame_generator(seed=seed, index=position, purpose=1)
-    low, high = settings.volume_range
-    parts = (rng.permutation(count) + rng.uniform(size=count)) / max(count, 1)
-    return [float(low + part * (high - low)) for part in parts]
+def strain_rattle_about_each(
+    *,
+    structures: Mapping[str, Atoms],
+    cells: Sequence[SamplingCell],
+    settings: StrainRattle,
+    seed: int,
+    prefix: str,
+    pressures: Sequence[float] | None = None,
+) -> tuple[list[Atoms], int]:
+    """Draw strained and rattled frames about the crystal relaxed at each pressure.
+
+    Parameters
+    ----------
+    structures : mapping of str to Atoms
+        Unit cells by pressure label; each is the V₀ of its frames.
+    cells : sequence of SamplingCell
+        Supercells and numbers of frames over all pressures.
+    settings : StrainRattle
+        How far to go; `volume_range` is relative to each crystal.
+    seed, prefix
+        As in `strain_rattle_frames`.
+    pressures : sequence of float, optional
+        In GPa; those of `structures` to sample, all by default.
+
+    Returns
+    -------
+    tuple (list of Atoms, int)
+        Unlabelled frames and the number of draws refused.
+
+    Raises
+    ------
+    InputError
+        As `strain_rattle_frames`, or if a pressure has no crystal.
+    ConvergenceError
+        If frames keep having atoms too close.
+    """
+    chosen = choose_structures(
+        structures, pressures=pressures, minimum_share=settings.minimum_contact
+    )
+    for atoms in chosen.values():
+        _check(atoms, settings)
+    plan = plan_about_each(
+        structures=chosen, cells=cells, volume_range=settings.volume_range, seed=seed
+    )
+    return _draw_all(plan, settings, seed, prefix)
 
 
-def _compression(ratio: float, volume_range: tuple[float, float]) -> float:
+def random_deformation(*, rng: np.random.Generator, strain: float, ratio: float) -> FloatArray:
+    """Deformation of random shape whose volume is set: cells are multiplied by it from the right.
+
+    Parameters
+    ----------
+    rng : Generator
+        Gives six numbers, or none for no strain.
+    strain : float
+        Standard deviation of each component.
+    ratio : float
+        Volume after over volume before.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Symmetric.
+    """
+    deformation = np.eye(3) + random_strain(rng=rng, sigma=strain)
+    deformation *= (ratio / np.linalg.det(deformation)) ** (1 / 3)
+    return deformation
+
+
+def check_deformation(volume_range: tuple[float, float], strain: float) -> None:
+    """Refuse volumes and strains out of range.
+
+    Raises
+    ------
+    InputError
+        If the range is not within 0.3 to 3, or the strain not within 0 to 0.2.
+    """
     low, high = volume_range
-    return (high - ratio) / (high - low) if high > low else 0.0
-
-
-def _check(atoms: Atoms, settings: StrainRattle) -> None:
-    low, high = settings.volume_range
     if not 0.3 <= low <= high <= 3.0:
         raise InputError(
             f'`volume_range` is [{low}, {high}]; give V/V₀ as [low, high] between 0.3 and 3.'
         )
-    if not 0 <= settings.strain < 0.2:
-        raise InputError(f'`strain` is {settings.strain}; give a share from 0 to 0.2.')
-    for element, (smallest, largest) in settings.rattle.items():
-        if not 0 <= smallest <= largest < 1.0:
-            raise InputError(
-                f'`rattle.{element}` is [{smallest}, {largest}]; give [low, high] in Å, below 1.'
-            )
-    elements, given = set(atoms.get_chemical_symbols()), set(settings.rattle)
-    if elements != given:
-        raise StructureError(
-            format_error(
-                f'`rattle` is given for {sorted(given)}, the crystal holds {sorted(elements)}.',
-                fix='Give one [low, high] for each element.',
-            )
+    if not 0 <= strain < 0.2:
+        raise InputError(f'`strain` is {strain}; give a share from 0 to 0.2.')
+
+
+def _draw_all(
+    plan: Sequence[PlannedFrame], settings: StrainRattle, seed: int, prefix: str
+) -> tuple[list[Atoms], int]:
+    return draw_planned(
+        plan=plan,
+        prepare=lambda start: _prepare(start, settings),
+        method=METHOD,
+        minimum_share=settings.minimum_contact,
+        seed=seed,
+        prefix=prefix,
+    )
+
+
+def _prepare(start: Atoms, settings: StrainRattle) -> Draw:
+    if settings.keep_bonds:
+        return _bond_keeping(start, settings)
+
+    def draw(rng: np.random.Generator, ratio: float) -> Atoms:
+        frame = start.copy()
+        deformation = random_deformation(rng=rng, strain=settings.strain, ratio=ratio)
+        frame.set_cell(frame.cell.array @ deformation, scale_atoms=True)
+        sigmas = draw_sigmas(settings.rattle, rng=rng)
+        per_atom = np.array([sigmas[symbol] for symbol in frame.get_chemical_symbols()])
+        frame.positions += rng.standard_normal((len(frame), 3)) * per_atom[:, None]
+        return frame
+
+    return draw
+
+
+def _bond_keeping(start: Atoms, settings: StrainRattle) -> Draw:
+    bonds = require_kept_bonds(start)
+
+    def draw(rng: np.random.Generator, ratio: float) -> Atoms:
+        frame = start.copy()
+        deformation = random_deformation(rng=rng, strain=settings.strain, ratio=ratio)
+        frame.set_cell(frame.cell.array @ deformation, scale_atoms=True)
+        # the cell scales its heavy atoms; a bond to hydrogen stays what it was
+        frame.positions[bonds.hydrogens] += bonds.vectors - bonds.vectors @ deformation
+        frame.positions += bonded_displacements(
+            symbols=frame.get_chemical_symbols(),
+            bonds=bonds,
+            vectors=bonds.vectors,
+            sigmas=draw_sigmas(settings.rattle, rng=rng),
+            bond_spread=settings.bond_spread,
+            rng=rng,
         )
+        return frame
+
+    return draw
+
+
+def _check(atoms: Atoms, settings: StrainRattle) -> None:
+    check_deformation(settings.volume_range, settings.strain)
+    check_rattle(settings.rattle, elements=set(atoms.get_chemical_symbols()))
+    check_bond_spread(settings.bond_spread)
+    if settings.keep_bonds:
+        require_kept_bonds(atoms)
