@@ -19,6 +19,7 @@ from aiida_insbench.science.errors import DatasetError
 from aiida_insbench.science.frames import (
     check_frames,
     is_gas_phase,
+    is_isolated_atom,
     is_labelled,
     read_frames,
     target_pressure_of,
@@ -154,7 +155,7 @@ class DatasetData(Data):
                 'failed': failed,
                 'n_failed': len(failed),
                 'n_atoms': sum(len(frame) for frame in frames),
-                'n_gas_phase': sum(is_gas_phase(frame) for frame in frames),
+                'n_gas_phase': sum(is_gas_phase(f) or is_isolated_atom(f) for f in frames),
                 **asdict(settings_of(dft_level)),
             }
         )

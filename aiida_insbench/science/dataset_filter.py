@@ -15,6 +15,7 @@ from aiida_insbench.science.frames import (
     ENERGY_KEY,
     FORCES_KEY,
     is_gas_phase,
+    is_isolated_atom,
     is_labelled,
     target_pressure_of,
 )
@@ -127,7 +128,7 @@ def _identity_reasons(frame: Atoms, chosen: FrameFilter) -> list[str]:
     others = sorted({*frame.get_chemical_symbols()} - {*chosen.elements})
     if chosen.elements and others:
         reasons.append(f'holds {", ".join(others)}')
-    if chosen.pressure_range is not None and not is_gas_phase(frame):
+    if chosen.pressure_range is not None and not (is_gas_phase(frame) or is_isolated_atom(frame)):
         pressure = target_pressure_of(frame)
         low, high = chosen.pressure_range
         if pressure is None:

@@ -97,11 +97,11 @@ def merge_levels(
                 'know that the difference does not matter.',
             )
         )
-    functionals = dict.fromkeys(functional_of(level) or 'unknown' for level in levels.values())
+    kept = {name: dict(level) for name, level in levels.items()}
     return {
-        'functional': ' / '.join(functionals),
+        'functional': functional_of({'levels': kept}) or '',
         'differences': [f'{pair}: {line}' for pair, lines in found.items() for line in lines],
-        'levels': {name: dict(level) for name, level in levels.items()},
+        'levels': kept,
     }
 
 

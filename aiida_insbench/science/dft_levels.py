@@ -7,7 +7,7 @@ settings are read by `aiida_insbench.science.dft_settings`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 #: As pw.x writes a functional in its output, parts joined by blanks or +, to its ``input_dft``.
@@ -85,8 +85,10 @@ def functional_of(level: Mapping[str, Any]) -> str | None:
     -------
     str or None
         Such as ``PBE-D3(BJ)``, in capitals; ``PBE-D3`` has zero damping, as pw.x has unless told
-        otherwise. None where the level does not say.
+        otherwise. None where the level does not say. Of merged levels: all, ``PBE / R2SCAN``.
     """
+    if 'levels' in level:
+        return _of_all(level, functional_of) or None
     exchange = exchange_correlation_of(level)
     if exchange is None:
         return None
@@ -96,6 +98,8 @@ def functional_of(level: Mapping[str, Any]) -> str | None:
 
 def exchange_correlation_of(level: Mapping[str, Any]) -> str | None:
     """Functional of a level without its dispersion correction; None where the level is silent."""
+    if 'levels' in level:
+        return _of_all(level, exchange_correlation_of) or None
     plain = _written(level)
     if not plain:
         return None
@@ -118,6 +122,8 @@ def dispersion_of(level: Mapping[str, Any]) -> str:
         ``D3(BJ)``, ``D3`` (zero damping), ``TS`` …; ``non-local`` of the vdW-DF and VV10 families,
         whose functional holds it; empty if there is none or the level is silent.
     """
+    if 'levels' in level:
+        return _of_all(level, dispersion_of)
     system = _system(level)
     given = str(system.get('vdw_corr') or 'none').strip().lower()
     if given == 'none':
@@ -165,6 +171,12 @@ def compare_levels(
         'between them. Choose isolated-atom energies by `e0s` (estimated or isolated_atoms), and '
         'expect to need more frames.'
     )
+
+
+def _of_all(level: Mapping[str, Any], ask: Callable[[Mapping[str, Any]], str | None]) -> str:
+    """Answers of merged levels, each once."""
+    answers = dict.fromkeys(ask(one) for one in level['levels'].values())
+    return ' / '.join(answer or 'none' for answer in answers) if any(answers) else ''
 
 
 def _written(level: Mapping[str, Any]) -> str:

@@ -39,7 +39,8 @@ _SMEARINGS = {
 }
 _HANDLED = {
     'code', 'version', 'functional', 'parameters', 'pseudopotentials', 'kpoints_mesh',
-    'kpoints_distance', 'pulay_stress_gpa', 'source',
+    'kpoints_distance', 'pulay_stress_gpa', 'source', 'converged_cutoffs_ry',
+    'converged_pressures_gpa',
 }  # fmt: skip
 
 

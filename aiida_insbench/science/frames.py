@@ -30,9 +30,10 @@ from aiida_insbench.science.errors import DatasetError, format_error
 ENERGY_KEY = 'REF_energy'
 FORCES_KEY = 'REF_forces'
 STRESS_KEY = 'REF_stress'
-#: Methods whose frames are no crystal: molecules cut from it, and atoms, alone in a box.
+GAS_PHASE_KEY = 'gas_phase'
 ISOLATED_ATOM = 'isolated-atom'
-GAS_PHASE_METHODS = ('gas-phase', ISOLATED_ATOM)
+#: Boxes of isolated atoms are longer than this (Å); a crystal of one atom has shorter axes.
+_SHORTEST_BOX = 6.0
 _FRAME_ID = re.compile(r'^[a-zA-Z][a-zA-Z0-9_]*$')
 
 
@@ -92,25 +93,22 @@ def is_labelled(frame: Atoms) -> bool:
 
 
 def is_isolated_atom(frame: Atoms) -> bool:
-    """Whether a frame is a single atom in a box, which gives the energy of its element (E0).
-
-    A frame of one atom counts as one, as in training, unless its box is that of a crystal: shorter
-    than 6 Å along an axis.
-    """
+    """Whether a frame is a single atom in a box, which gives the energy of its element (E0)."""
     if len(frame) != 1:
         return False
-    return frame.info.get('method') == ISOLATED_ATOM or bool(frame.cell.lengths().min() >= 6.0)
+    return is_gas_phase(frame) or bool(frame.cell.lengths().min() >= _SHORTEST_BOX)
 
 
 def is_gas_phase(frame: Atoms) -> bool:
-    """Whether a frame is a molecule or atom in a box, which stands under no pressure."""
-    return frame.info.get('method') in GAS_PHASE_METHODS or is_isolated_atom(frame)
+    """Whether a frame is tagged as a molecule or atom in a box, which stands under no pressure."""
+    return bool(frame.info.get(GAS_PHASE_KEY, False))
 
 
 def target_pressure_of(frame: Atoms) -> float | None:
     """Pressure a frame was placed for, GPa; None of gas-phase frames and where it is not said."""
     given = frame.info.get('target_pressure')
-    return None if given is None or is_gas_phase(frame) else float(given)
+    alone = is_gas_phase(frame) or is_isolated_atom(frame)
+    return None if given is None or alone else float(given)
 
 
 def check_frames(frames: Sequence[Atoms], *, labelled: bool, name: str = 'frames') -> None:

@@ -8,6 +8,7 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain
 from aiida.orm import Dict, List, Str, StructureData, load_node
 
+from aiida_insbench.calculations.datasets import merge_datasets
 from aiida_insbench.calculations.sample import validate_pressures
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
@@ -18,7 +19,6 @@ from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
 from aiida_insbench.workflows.dataset import DatasetWorkChain
 from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain
 from aiida_insbench.workflows.finetune import FinetuneWorkChain
-from aiida_insbench.workflows.frames import merge_datasets
 from aiida_insbench.workflows.ins import InsWorkChain
 from aiida_insbench.workflows.job_base import flatten
 from aiida_insbench.workflows.phonons import PhononsWorkChain

@@ -8,8 +8,8 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain
 from aiida.orm import Int
 
+from aiida_insbench.calculations.datasets import split_dataset
 from aiida_insbench.data.dataset import DatasetData
-from aiida_insbench.workflows.frames import split_dataset
 from aiida_insbench.workflows.label import LabelWorkChain
 from aiida_insbench.workflows.sample_base import SampleBaseWorkChain
 

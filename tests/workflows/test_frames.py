@@ -3,20 +3,18 @@
 import numpy as np
 import pytest
 from aiida.common import LinkType
-from aiida.orm import ArrayData, Dict, Float, Int, KpointsData, List
+from aiida.orm import ArrayData, Dict, Float, KpointsData, List
 from ase.units import GPa
-from fake_nodes import LEVEL, crystal, dataset, frames, pseudo
+from fake_nodes import crystal, dataset, frames, pseudo
 
 from aiida_insbench.data import DatasetData
 from aiida_insbench.science.errors import DatasetError
 from aiida_insbench.workflows.frames import (
     collect_labels,
     label_frame,
-    merge_datasets,
     mesh_key,
     mesh_of_frame,
     relax_parameters,
-    split_dataset,
     structure_of_frame,
     unit_cell_kpoints,
     unpack_pool,
@@ -181,50 +179,6 @@ class TestCollectLabels:
         labels = {link.link_label for link in links}
         assert {'pool', 'parameters', 'trajectories__r1_000', 'results__r1_002'} <= labels
         assert {'pseudos__Mg', 'structures__r1_002'} <= labels
-
-
-class TestSplitDataset:
-    def split(self, count, seed, size=10):
-        return split_dataset(dataset(size), Int(count), Int(seed))
-
-    @pytest.mark.parametrize('count', [1, 4, 9])
-    def test_disjoint_and_complete(self, count):
-        parts = self.split(count, seed=1)
-        training, validation = identities(parts['training']), identities(parts['validation'])
-        assert len(validation) == count
-        assert not set(training) & set(validation)
-        assert sorted(training + validation) == identities(dataset(10))
-        assert training == sorted(training)
-        assert parts['validation'].dft_level == LEVEL
-
-    def test_seed_decides(self):
-        drawn = [identities(self.split(4, seed)['validation']) for seed in (1, 1, 2)]
-        assert drawn[0] == drawn[1]
-        assert drawn[0] != drawn[2]
-
-    @pytest.mark.parametrize('count', [0, -1, 10, 11])
-    def test_too_many_or_none_are_refused(self, count):
-        with pytest.raises(
-            DatasetError, match=f'{count} validation frames cannot be taken from 10'
-        ):
-            self.split(count, seed=1)
-
-
-class TestMergeDatasets:
-    def test_order_of_names(self):
-        merged = merge_datasets(r2=dataset(2, prefix='r2'), r1=dataset(2, prefix='r1'))
-        assert identities(merged) == ['r1_000', 'r1_001', 'r2_000', 'r2_001']
-        assert merged.dft_level == LEVEL
-        assert merged.labelled
-
-    def test_different_levels_are_refused(self):
-        other = DatasetData(frames(1, prefix='r2'), dft_level={**LEVEL, 'version': '7.4'})
-        with pytest.raises(DatasetError, match='`r1` and `r2` were labelled at different levels'):
-            merge_datasets(r1=dataset(1), r2=other)
-
-    def test_same_frame_twice_is_refused(self):
-        with pytest.raises(DatasetError, match='r1_000 occurs twice'):
-            merge_datasets(a=dataset(1), b=dataset(1))
 
 
 class TestRelaxParameters:
