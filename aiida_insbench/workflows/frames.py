@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from aiida.engine import calcfunction
-from aiida.orm import ArrayData, Dict, Float, Int, KpointsData, List, Node, StructureData
+from aiida.orm import ArrayData, Dict, Float, KpointsData, List, Node, StructureData
 from ase import Atoms
 from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import GPa
@@ -123,37 +123,6 @@ def label_frame(
     stress = -np.asarray(trajectory.get_array('stress'))[-1] * GPa
     labelled.info[STRESS_KEY] = full_3x3_to_voigt_6_stress(stress)
     return labelled
-
-
-@calcfunction
-def split_dataset(dataset: DatasetData, validation_frames: Int, seed: Int) -> dict[str, Any]:
-    """Split into training and validation frames, drawn without replacement from the seed."""
-    frames = dataset.get_frames()
-    count = validation_frames.value
-    if not 0 < count < len(frames):
-        raise DatasetError(f'{count} validation frames cannot be taken from {len(frames)}.')
-    order = np.random.default_rng(seed.value).permutation(len(frames))
-    held_out = set(order[:count].tolist())
-    parts = {
-        'training': [frame for index, frame in enumerate(frames) if index not in held_out],
-        'validation': [frame for index, frame in enumerate(frames) if index in held_out],
-    }
-    return {key: DatasetData(part, dft_level=dataset.dft_level) for key, part in parts.items()}
-
-
-@calcfunction
-def merge_datasets(**datasets: Node) -> DatasetData:
-    """Join datasets in the order of their names; refuse different levels of theory."""
-    names = sorted(datasets)
-    level = datasets[names[0]].dft_level
-    for name in names[1:]:
-        if datasets[name].dft_level != level:
-            raise DatasetError(
-                f'`{names[0]}` and `{name}` were labelled at different levels of theory; '
-                'a potential cannot learn both. Label them alike (insbench.label).'
-            )
-    frames = [frame for name in names for frame in datasets[name].get_frames()]
-    return DatasetData(frames, dft_level=level)
 
 
 def structure_of_frame(frame: Atoms) -> StructureData:
