@@ -1,17 +1,19 @@
 r"""Distance between frames: Hausdorff's, over the environments of atoms of the same element.
 
-With :math:`x_a` the descriptor of atom a, scaled so that each feature has the spread 1 over all
-atoms of the element at hand and a distance is the rms over the features,
+With :math:`x_a` the descriptor of atom a, in units of the rms deviation of the descriptors of all
+atoms of its element from their mean,
 
 .. math:: D(A, B) = \max_e \max\Bigl(\max_{a\in A_e}\min_{b\in B_e} |x_a - x_b|,
                     \max_{b\in B_e}\min_{a\in A_e} |x_a - x_b|\Bigr)
 
 So D = 1 says: one of the frames holds an atom that is a standard deviation of the pool away from
-every atom of its element in the other. A mean over the atoms would dilute an unusual atom by
-their number; the maximum does not. A strain moves all atoms, and is seen as well. D does not change
-when a frame is rotated, translated, its atoms renumbered or its cell repeated, as the descriptors
-do not and sets know no multiplicity. It is a (pseudo-)metric, the maximum of metrics: the bound of
-`farthest_points` holds. Frames of different elements are infinitely far apart.
+every atom of its element in the other. There is one unit for all features of an element: a unit
+for each would count those that only noise moves as much as those that follow the volume. A mean
+over the atoms would dilute an unusual atom by their number; the maximum does not. A strain moves
+all atoms, and is seen as well. D does not change when a frame is rotated, translated, its atoms
+renumbered or its cell repeated, as the descriptors do not and sets know no multiplicity. It is a
+(pseudo-)metric, the maximum of metrics: the bound of `farthest_points` holds. Frames of different
+elements are infinitely far apart.
 
 Source: Hausdorff, *Grundzüge der Mengenlehre* (1914), ch. VIII § 6; of environments: De, Bartók,
 Csányi, Ceriotti, *Phys. Chem. Chem. Phys.* **18**, 13754 (2016), whose best-match kernel keeps
@@ -30,7 +32,7 @@ from scipy.spatial.distance import cdist
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-#: Features whose spread is below this share of the widest, or of their size, carry rounding only.
+#: A spread below this share of the largest feature is rounding only.
 _NO_SPREAD = 1e-9
 #: Distances held in memory at once.
 _BLOCK = 4_000_000
@@ -150,8 +152,6 @@ class _OneElement:
 def scaled_features(features: FloatArray, numbers: IntArray) -> FloatArray:
     """Scale descriptors so that distances count standard deviations, element by element.
 
-    Features that do not vary among the atoms of an element become 0 for it.
-
     Parameters
     ----------
     features : ndarray, shape (n_atoms of all frames, n_features)
@@ -162,17 +162,14 @@ def scaled_features(features: FloatArray, numbers: IntArray) -> FloatArray:
     Returns
     -------
     ndarray, shape (n_atoms of all frames, n_features)
-        Of each element the Euclidean distance of two rows is the root of the mean, over the
-        features that vary, of squared differences in standard deviations.
+        Of each element the mean is 0 and the mean square length of a row 1; all 0 if its atoms
+        are all alike.
     """
     scaled = np.zeros_like(features, dtype=float)
     for number in np.unique(numbers):
-        rows = np.flatnonzero(numbers == number)
-        some = features[rows]
-        centre, spread = some.mean(axis=0), some.std(axis=0)
-        size = np.abs(some).max(axis=0)
-        varies = (spread > _NO_SPREAD * size) & (spread > _NO_SPREAD * spread.max(initial=0.0))
-        if varies.any():
-            unit = spread[varies] * np.sqrt(varies.sum())
-            scaled[np.ix_(rows, np.flatnonzero(varies))] = (some - centre)[:, varies] / unit
+        rows = numbers == number
+        apart = features[rows] - features[rows].mean(axis=0)
+        spread = np.sqrt(np.mean(np.sum(apart**2, axis=1)))
+        if spread > _NO_SPREAD * np.abs(features[rows]).max(initial=0.0):
+            scaled[rows] = apart / spread
     return scaled
