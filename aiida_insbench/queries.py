@@ -11,7 +11,9 @@ from aiida.orm import CalcJobNode, Node, ProcessNode, QueryBuilder
 from aiida.plugins import CalculationFactory
 from aiida_phonopy.data import ForceConstantsData
 
+from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.science.dataset_merge import renamed
 from aiida_insbench.science.dft_levels import functional_of
 from aiida_insbench.science.errors import InputError, format_error
 
@@ -134,12 +136,65 @@ def pw_calculations_behind(node: Node) -> list[CalcJobNode]:
     return [found[pk] for pk in sorted(found)]
 
 
+def calculations_of_dataset(node: DatasetData) -> dict[str, CalcJobNode]:
+    """The pw.x run that labelled each frame of a dataset, through merges, splits and filters.
+
+    Other than `pw_calculations_behind` it leaves out what labelled frames that were split off or
+    filtered, and what the sampling needed.
+
+    Returns
+    -------
+    dict
+        ``frame_id`` to PwCalculation, in the order of the frames; frames labelled elsewhere
+        (imported, or by another function) are not in it.
+    """
+    names = [str(frame.info['frame_id']) for frame in node.get_frames()]
+    found = _runs_of(node, set(names)) if node.labelled else {}
+    return {name: found[name] for name in names if name in found}
+
+
+def _runs_of(node: DatasetData, names: set[str]) -> dict[str, CalcJobNode]:
+    if node.creator is None or not names:
+        return {}
+    links = node.creator.base.links.get_incoming(link_type=LinkType.INPUT_CALC).all()
+    pw = CalculationFactory('quantumespresso.pw').build_process_type()
+    found: dict[str, CalcJobNode] = {}
+    for link in links:
+        name, maker = link.link_label.partition('__')[2], link.node.creator
+        if name in names and maker is not None and maker.process_type == pw:
+            found[name] = maker
+    if found:
+        return found
+    parents = {link.link_label: link.node for link in links if isinstance(link.node, DatasetData)}
+    for label, asked in _names_in_parents(parents, names).items():
+        runs = _runs_of(parents[label], set(asked))
+        found |= {asked[name]: run for name, run in runs.items()}
+    return found
+
+
+def _names_in_parents(
+    parents: Mapping[str, DatasetData], names: set[str]
+) -> dict[str, dict[str, str]]:
+    """By parent: a frame's name there to its name in what was made; merges rename repeated ones."""
+    taken: set[str] = set()
+    asked: dict[str, dict[str, str]] = {}
+    for label in sorted(parents):
+        for frame in parents[label].get_frames() if parents[label].labelled else ():
+            own = str(frame.info['frame_id'])
+            name = renamed(label, own) if own in taken else own
+            taken.add(name)
+            if name in names:
+                asked.setdefault(label, {})[own] = name
+    return asked
+
+
 def lineage(node: Node) -> list[PwRun]:
     """Every pw.x calculation behind a node, as rows to print."""
-    return [_describe(calculation) for calculation in pw_calculations_behind(node)]
+    return [describe_run(calculation) for calculation in pw_calculations_behind(node)]
 
 
-def _describe(calculation: CalcJobNode) -> PwRun:
+def describe_run(calculation: CalcJobNode) -> PwRun:
+    """One pw.x calculation as a row to print."""
     structure = calculation.inputs.structure
     outputs = calculation.outputs
     results = outputs.output_parameters.get_dict() if 'output_parameters' in outputs else {}

@@ -57,9 +57,6 @@ def merged_dataset(
     if not datasets:
         raise DatasetError('Give at least one dataset to merge.')
     nodes = {name: datasets[name] for name in sorted(datasets)}
-    frames = merge_frames(
-        {name: node.get_frames() for name, node in nodes.items()}, rename_repeated=rename_repeated
-    )
     labelled = {name: node for name, node in nodes.items() if node.labelled}
     if labelled and len(labelled) < len(nodes):
         bare = ', '.join(f'`{name}`' for name in nodes if name not in labelled)
@@ -67,6 +64,9 @@ def merged_dataset(
     level = merge_levels(
         {name: node.dft_level for name, node in nodes.items()},
         allow_different=allow_different_levels,
+    )
+    frames = merge_frames(
+        {name: node.get_frames() for name, node in nodes.items()}, rename_repeated=rename_repeated
     )
     splits = {node.split for node in nodes.values()}
     return DatasetData(

@@ -13,6 +13,10 @@ _COMMANDS = {
     'demo': ('aiida_insbench.cli.demo:cmd_demo', 'One crystal, MgH2, through the whole chain.'),
     'setup': ('aiida_insbench.cli.setup:cmd_setup', 'Computer, codes and pseudopotentials.'),
     'potential': ('aiida_insbench.cli.potential:cmd_potential', 'Import, export, list potentials.'),
+    'dataset': (
+        'aiida_insbench.cli.dataset:cmd_dataset',
+        'Import, export, merge, split, filter frames.',
+    ),
     'launch': ('aiida_insbench.cli.launch:cmd_launch', 'Submit work to the daemon.'),
     'status': ('aiida_insbench.cli.status:cmd_status', 'Live progress of a campaign.'),
     'report': ('aiida_insbench.cli.report:cmd_report', 'Draw the report of a campaign.'),
