@@ -146,7 +146,13 @@ def filter_dataset(dataset: DatasetData, settings: Dict) -> dict[str, Any]:
 
 @calcfunction  # type: ignore[untyped-decorator]
 def strip_labels(dataset: DatasetData) -> DatasetData:
-    """The same frames as a pool, to be labelled again, for example with another functional."""
+    """The same frames as a pool, to be labelled again, for example with another functional.
+
+    Parameters
+    ----------
+    dataset : DatasetData
+        Labelled frames.
+    """
     return DatasetData(
         [bare_frame(frame) for frame in dataset.get_frames()],
         split=dataset.split,
