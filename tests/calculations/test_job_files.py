@@ -161,7 +161,7 @@ class TestSample:
             ({'pressures': [0, 1, 1.0001]}, 'share the label p_1000'),
             ({'seed': None, 'cells': None}, '`strain-rattle` needs the inputs seed, cells.'),
             ({'method': 'equal-energy'}, '`equal-energy` needs the inputs potential.'),
-            ({'method': 'frozen-phonon'}, '`frozen-phonon` needs `structures`.'),
+            ({'method': 'frozen-phonon'}, '`frozen-phonon` needs the inputs structures.'),
         ],
     )
     def test_refusals(self, changes, message):

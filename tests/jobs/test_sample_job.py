@@ -1,18 +1,25 @@
 """The sample stage: job files in, frames and result out; what AiiDA would send, with no AiiDA."""
 
 import dataclasses
+import functools
 import json
+import re
 
 import numpy as np
 import pytest
+from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
 from ase.spacegroup import crystal
 
 from aiida_insbench.jobs import sample
 from aiida_insbench.jobs.program import run_stage
 from aiida_insbench.jobs.progress import Progress, read_progress
 from aiida_insbench.jobs.sample_settings import METHODS
+from aiida_insbench.science.ase_calculators import potential_from_ase
 from aiida_insbench.science.errors import InputError, JobFileError
-from aiida_insbench.science.frames import check_frames, read_frames
+from aiida_insbench.science.frames import check_frames, read_frames, write_frames
+from aiida_insbench.science.potentials import write_potential
+from aiida_insbench.science.relaxation import relax
 from aiida_insbench.science.sampling.equal_energy import EqualEnergy
 from aiida_insbench.science.sampling.gas_molecules import GasMolecules
 from aiida_insbench.science.sampling.molecular_rattle import MolecularRattle
@@ -181,3 +188,245 @@ def test_frames_of_today_stay_what_they_are(tmp_path):
     assert ends[1] == pytest.approx([3.66586542, 5.32315961, 1.46707011], abs=2e-8)
     volumes = [frames[number].get_volume() for number in (0, 4)]
     assert volumes == pytest.approx([61.623403804173755, 117.78087520825466], rel=1e-12)
+
+
+# --- the other methods, each through the program --------------------------------------------
+
+UNIT = np.eye(3, dtype=int).tolist()
+
+
+def water_ice():
+    """Two water molecules a cell."""
+    atoms = molecule('H2O') + molecule('H2O')
+    atoms.positions[3:] += [2.6, 2.4, 2.5]
+    atoms.set_cell([4.4, 4.8, 5.0])
+    atoms.pbc = True
+    return atoms
+
+
+def argon_run(count=300):
+    """Atoms of argon that forget within some frames; energies among them."""
+    start = bulk('Ar', 'fcc', a=5.3, cubic=True)
+    rng = np.random.default_rng(5)
+    moves, frames = np.zeros((4, 3)), []
+    for _ in range(count):
+        moves = 0.7 * moves + 0.05 * rng.normal(size=(4, 3))
+        frame = start.copy()
+        frame.positions += moves
+        frame.info = {'potential_energy': -1.0 + float((moves**2).sum())}
+        frames.append(frame)
+    return frames
+
+
+@functools.cache
+def copper_gold():
+    atoms = bulk('Cu', cubic=True, a=3.75)
+    atoms.symbols[0] = 'Au'
+    return relax(atoms=atoms, calculator=EMT(), pressure=0.0).atoms
+
+
+RATTLE = {'O': [0.01, 0.02], 'H': [0.03, 0.09]}
+MOLECULAR = {
+    'volume_range': [0.98, 1.02],
+    'strain': 0.004,
+    'translation': 0.05,
+    'rotation': 4.0,
+    'rattle': RATTLE,
+}
+WAYS = {
+    'rattle about each': {
+        'method': 'strain-rattle',
+        'structures': 'hydride',
+        'cells': [{'supercell_matrix': UNIT, 'count': 5}],
+        'settings': rattle_job()['settings'],
+    },
+    'molecular': {
+        'method': 'molecular-rattle',
+        'structure': 'ice',
+        'pressures': [0, 1],
+        'cells': [{'supercell_matrix': UNIT, 'count': 4}],
+        'settings': MOLECULAR,
+    },
+    'molecular about each': {
+        'method': 'molecular-rattle',
+        'structures': 'ice',
+        'cells': [{'supercell_matrix': UNIT, 'count': 4}],
+        'settings': MOLECULAR,
+    },
+    'bonds kept': {
+        'method': 'strain-rattle',
+        'structure': 'ice',
+        'pressures': [0],
+        'cells': [{'supercell_matrix': UNIT, 'count': 4}],
+        'settings': {
+            'volume_range': [1.0, 1.0],
+            'strain': 0.0,
+            'rattle': RATTLE,
+            'keep_bonds': True,
+            'bond_spread': 0.01,
+        },
+    },
+    'equal energy about each': {
+        'method': 'equal-energy',
+        'structures': 'alloy',
+        'potential': 'potential',
+        'cells': [{'supercell_matrix': UNIT, 'count': 3}],
+        'settings': {'temperature': 60, 'frequency_floor': 30, 'strain': 0.0},
+    },
+    'thermal': {
+        'method': 'thermal',
+        'structure': 'alloy',
+        'pressures': [0, 2],
+        'potential': 'potential',
+        'cells': [{'supercell_matrix': UNIT, 'count': 3}],
+        'settings': {'temperature': 0, 'strain': 0.002},
+    },
+    'thermal about each': {
+        'method': 'thermal',
+        'structures': 'alloy',
+        'pressures': [2],
+        'potential': 'potential',
+        'cells': [{'supercell_matrix': UNIT, 'count': 2}],
+        'settings': {'temperature': 300, 'strain': 0.0},
+    },
+    'trajectory': {
+        'method': 'trajectory',
+        'trajectory': 'run.extxyz',
+        'pressures': [1.5],
+        'cells': [{'supercell_matrix': UNIT, 'count': 6}],
+        'settings': {'discard': 20},
+    },
+    'gas': {'method': 'gas-molecules', 'structure': 'ice', 'settings': {
+        'count': 3, 'rattle': RATTLE,
+    }},
+    'atoms': {'method': 'isolated-atoms', 'structure': 'hydride', 'settings': {'box': 9.0}},
+}  # fmt: skip
+CRYSTALS = {'hydride': structure, 'ice': lambda: atoms_to_dict(water_ice())}
+
+
+def job_of(way, folder, **changes):
+    """A job file of one of `WAYS`, its companions in `folder`."""
+    folder.mkdir(exist_ok=True)
+    crystals = {**CRYSTALS, 'alloy': lambda: atoms_to_dict(copper_gold())}
+    job = {'schema': 1, 'stage': 'sample', 'seed': 1, 'prefix': 'x1', **WAYS[way]}
+    if 'structure' in job:
+        job['structure'] = crystals[job['structure']]()
+    if 'structures' in job:
+        made = crystals[job['structures']]()
+        job['structures'] = {'p_0000': made, 'p_2000': made}
+    if 'potential' in job:
+        write_potential(potential_from_ase('emt'), folder / 'potential')
+    if 'trajectory' in job:
+        (folder / 'run.extxyz').write_text(write_frames(argon_run()))
+    return job | changes
+
+
+@pytest.mark.parametrize('way', list(WAYS))
+def test_same_seed_same_bytes_and_another_seed_other_bytes(way, tmp_path):
+    texts, results = [], []
+    for number, seed in enumerate((1, 1, 2)):
+        code, record = run(job_of(way, tmp_path / str(number), seed=seed), tmp_path / str(number))
+        assert code == 0, record
+        texts.append((tmp_path / str(number) / 'frames.extxyz').read_bytes())
+        results.append(record['result'])
+    assert texts[0] == texts[1]
+    if way != 'atoms':
+        assert texts[0] != texts[2]
+    frames = read_frames(texts[0].decode())
+    check_frames(frames, labelled=False)
+    assert results[0]['n_frames'] == len(frames)
+    assert len(results[0]['by_method']) == 1
+    assert results[0]['refused'] >= 0
+    for frame in frames:
+        assert {'frame_id', 'method', 'target_pressure', 'seed', 'supercell_matrix'} <= set(
+            frame.info
+        )
+
+
+def details_of(way, folder, **changes):
+    code, record = run(job_of(way, folder, **changes), folder)
+    assert code == 0, record
+    return record['result']['details']
+
+
+def test_details_say_what_was_found(tmp_path):
+    found = details_of('rattle about each', tmp_path / '1')
+    assert found == {'seed': 1, 'frames_by_pressure': {'p_0000': 3, 'p_2000': 2}}
+    found = details_of('molecular', tmp_path / '2')
+    assert found['molecules'] == [{'formula': 'H2O', 'count': 2}]
+    assert (found['bonds_kept'], found['hydrogens_without_bond']) == (4, 0)
+    found = details_of('equal energy about each', tmp_path / '3')
+    assert found['relax_steps'] == {'p_0000': 0, 'p_2000': 0}
+    assert found['residual_forces']['p_0000'] < 1e-3
+    # relaxed at 0 GPa, given as the crystal of 2 GPa
+    assert found['residual_stresses']['p_2000'] == pytest.approx(2.0, abs=0.02)
+    found = details_of('thermal', tmp_path / '4')
+    assert found['imaginary_modes'] == {'p_0000': 0, 'p_2000': 0}
+    assert found['modes_at_rest'] == {'p_0000': 3, 'p_2000': 3}
+    assert found['relax_steps']['p_2000'] > 0
+    found = details_of('trajectory', tmp_path / '5')
+    assert found['trajectory_frames'] == 280
+    assert 3 < found['displacement_time'] < 9
+    assert found['stride'] >= found['displacement_time']
+    assert min(found['source_frames']) >= 20
+    assert min(np.diff(found['source_frames'])) >= found['stride']
+    found = details_of('gas', tmp_path / '6')
+    assert found['kinds'] == [{'formula': 'H2O', 'count': 2, 'atoms': [0, 1, 2], 'frames': 3}]
+    found = details_of('atoms', tmp_path / '7')
+    assert found == {'elements': ['H', 'Mg'], 'box': [9.0, 9.18, 9.36]}
+
+
+def on_top(data):
+    positions = [list(place) for place in data['positions']]
+    positions[1] = [x + 0.1 for x in positions[0]]
+    return data | {'positions': positions}
+
+
+def not_finite(data):
+    return data | {'positions': [[float('nan'), 0, 0], *data['positions'][1:]]}
+
+
+def boxed(data):
+    cell = [list(row) for row in data['cell']]
+    cell[2] = [0.0, 0.0, 20.0]
+    return data | {'cell': cell}
+
+
+@pytest.mark.parametrize(
+    ('way', 'changes', 'words'),
+    [
+        ('molecular', {'structure': on_top}, 'atoms 0 .* and 1 .* apart'),
+        ('molecular', {'structure': not_finite}, 'not finite'),
+        ('molecular', {'structure': boxed}, r'gap of 1\d\.\d Å .* axis c.*pressure of 1\.0 GPa'),
+        ('thermal', {'structure': boxed}, r'gap of 1\d\.\d Å'),
+        ('thermal', {'settings': {'temperature': -5, 'strain': 0}}, 'temperature'),
+        ('thermal', {'potential': None}, 'needs the inputs potential'),
+        ('rattle about each', {'pressures': [1]}, 'lacks p_1000'),
+        ('rattle about each', {'structure': structure()}, 'got both'),
+        ('rattle about each', {'structures': {'ambient': structure()}}, 'not a pressure label'),
+        ('rattle about each', {'structures': {'p_1': structure()}}, 'not a pressure label'),
+        ('rattle about each', {'structures': {'p_1000': on_top(structure())}}, 'structures.p_1000'),
+        ('rattle about each', {'structures': {'p_1000': boxed(structure())}}, 'structures.p_1000'),
+        ('molecular', {'settings': MOLECULAR | {'rattle': {'Xx': [0, 0]}}}, 'no chemical element'),
+        ('molecular', {'settings': MOLECULAR | {'rattle': {'O': [0, 0]}}}, 'rattle'),
+        ('molecular', {'settings': MOLECULAR | {'rotation': float('nan')}}, 'rotation'),
+        ('molecular', {'settings': MOLECULAR | {'strain': float('nan')}}, 'strain'),
+        ('molecular', {'structure': structure(), 'settings': MOLECULAR}, 'rattle'),
+        ('trajectory', {'trajectory': 'absent.extxyz'}, 'absent.extxyz cannot be read'),
+        ('trajectory', {'pressures': [0, 1]}, 'one pressure'),
+        ('trajectory', {'pressures': None}, 'frame 0 has no `target_pressure`'),
+        ('trajectory', {'cells': [{'supercell_matrix': UNIT, 'count': 250}]}, 'independent'),
+        ('trajectory', {'cells': []}, 'one entry in `cells`'),
+        ('gas', {'settings': {'count': 2}}, 'rattle'),
+        ('gas', {'structure': structure(), 'settings': {}}, 'endless'),
+        ('atoms', {'settings': {'box': 1.0}}, 'box'),
+    ],
+)
+def test_bad_input_is_named_before_anything_is_drawn(way, changes, words, tmp_path):
+    job = job_of(way, tmp_path)
+    for key, value in changes.items():
+        job[key] = value(job[key]) if callable(value) else value
+    code, record = run(job, tmp_path)
+    assert code == 10, record
+    assert re.search(words, record['message'], re.DOTALL), record['message']
+    assert not (tmp_path / 'frames.extxyz').exists()
