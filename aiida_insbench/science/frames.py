@@ -4,10 +4,15 @@ Each frame is an `ase.Atoms` with these entries in ``info``:
 
 ========================  ==========================================================
 ``frame_id``              unique name inside its set, a letter first: ``r1_007``
-``method``                ``strain-rattle``, ``equal-energy``, ``frozen-phonon``, ``equilibrium``
+``method``                ``strain-rattle``, ``molecular-rattle``, ``equal-energy``, ``thermal``,
+                          ``frozen-phonon``, ``trajectory``, ``gas-molecule``,
+                          ``isolated-atom``, ``equilibrium``
 ``target_pressure``       GPa, the pressure the frame was placed for
+``gas_phase``             true of a molecule or an atom in a box, which stands under no pressure
 ``seed``                  the seed it was drawn from (−1: no random number used)
 ``supercell_matrix``      3×3 integers, rows are the supercell's axes in the unit cell's axes
+``gas_phase``             true for a molecule or atom alone in its box; absent in crystals
+``source_frame``          ``trajectory``: number of the frame in the trajectory, from 0
 ``REF_energy``            label, eV
 ``REF_stress``            label, eV/Å³, ASE's sign (tension positive) and Voigt order
 ========================  ==========================================================
