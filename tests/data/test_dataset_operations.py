@@ -90,6 +90,11 @@ class TestAttributes:
         assert node.n_atoms == 12
         assert merge_datasets(a=node).n_atoms == 12
 
+    def test_attribute_model_holds_them(self, node):
+        """What AiiDA's model of the node (REST, archives of JSON) says is what is stored."""
+        stored = node.base.attributes.all
+        assert node.to_model().attributes.model_dump().items() >= stored.items()
+
     def test_unknown_split_is_refused(self):
         with pytest.raises(DatasetError, match='known are training, validation, test'):
             DatasetData(frames(1), dft_level=LEVEL, split='train')
