@@ -25,7 +25,7 @@ from aiida_insbench.science.frames import (
 )
 from aiida_insbench.science.import_settings import NAME, ImportSettings, said_units
 from aiida_insbench.science.imported_labels import energy_of, entries_of, forces_of, stress_of
-from aiida_insbench.science.structures import closest_contact
+from aiida_insbench.science.overlaps import overlapping_pair
 from aiida_insbench.science.unit_check import check_units
 
 #: Entries of ``info`` that are kept; others are named in the report.
@@ -152,11 +152,11 @@ def _check_geometry(atoms: Atoms, *, where: str) -> None:
                 fix='Give molecules a box (Lattice="..." and pbc="T T T"), or leave them out.',
             )
         )
-    contact = closest_contact(atoms, reach=_OVERLAP)
-    if contact is not None and contact[3] < _OVERLAP:
+    pair = overlapping_pair(atoms, share=_OVERLAP)
+    if pair is not None:
         raise DatasetError(
             format_error(
-                f'{where}: atoms {contact[0]} and {contact[1]} are {contact[2]:.3f} Å apart.',
+                f'{where}: atoms {pair[0]} and {pair[1]} are {pair[2]:.3f} Å apart.',
                 fix='Are the positions in Å? Correct or remove the frame.',
             )
         )

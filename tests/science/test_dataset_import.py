@@ -20,6 +20,8 @@ from aiida_insbench.science.label_units import (
     unit_factor,
     unit_name,
 )
+from aiida_insbench.science.overlaps import overlapping_pair
+from aiida_insbench.science.structures import closest_contact
 
 COPPER = copper(16)
 
@@ -194,6 +196,22 @@ class TestWrongUnits:
             imported(rewritten(copper(2, strain=0.05), stress=STRESS_UNITS['kbar']))
         with pytest.raises(DatasetError, match=r'forces of its 2 frames.*--forces-unit Ha/bohr'):
             imported(rewritten(few, forces=FORCE_UNITS['Ha/bohr']))
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 1000), size=st.sampled_from([1.5, 3.0, 6.0]), count=st.integers(1, 12))
+def test_overlaps_are_those_of_a_neighbour_list(seed, size, count):
+    """Random atoms in skewed cells, small ones included."""
+    rng = np.random.default_rng(seed)
+    cell = size * (np.eye(3) + np.tril(rng.uniform(-1, 1, (3, 3)), -1))
+    atoms = Atoms('OHCu'[: 1 + seed % 2] * count, cell=cell, pbc=True)
+    atoms.set_scaled_positions(rng.uniform(-2, 2, (len(atoms), 3)))
+    found, contact = overlapping_pair(atoms, share=0.4), closest_contact(atoms, reach=0.4)
+    expected = None if contact is None or contact[3] >= 0.4 else contact
+    assert (found is None) == (expected is None)
+    if found is not None:
+        assert {*found[:2]} == {*expected[:2]}
+        assert found[2] == pytest.approx(expected[2], abs=1e-9)
 
 
 class TestBadFiles:
