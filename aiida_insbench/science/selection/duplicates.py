@@ -77,15 +77,13 @@ def find_duplicates(
             if one < index
             and one not in copies
             and np.linalg.norm(means[one] - means[index]) <= within
-            and pairs.alike(one, index, tolerance.length)
+            and environments.distance(one, index) <= tolerance.distance
         ]
-        if earlier:
-            distances = environments.distances_between(index, earlier)
-            kept = [
-                one for one, d in zip(earlier, distances, strict=True) if d <= tolerance.distance
-            ]
-            if kept:
-                copies[index] = kept[0]
+        # the dearest test last: a neighbour list for each frame
+        kept = (one for one in earlier if pairs.alike(one, index, tolerance.length))
+        first = next(kept, None)
+        if first is not None:
+            copies[index] = first
     return copies
 
 

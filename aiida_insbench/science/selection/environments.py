@@ -23,7 +23,7 @@ multiplicities.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,9 +63,9 @@ class Environments:
             np.maximum(found, part.distances_to(index, len(found)), out=found)
         return found
 
-    def distances_between(self, index: int, others: Sequence[int]) -> list[float]:
-        """Distance D of one frame to each of a few others."""
-        return [max(part.distance(index, one) for part in self._parts.values()) for one in others]
+    def distance(self, first: int, second: int) -> float:
+        """Distance D of two frames."""
+        return max(part.distance(first, second) for part in self._parts.values())
 
     def means(self) -> FloatArray:
         """Mean over the atoms of each element, shape (n_frames, n_elements × n_features).
