@@ -8,7 +8,8 @@ counted.
 Strategies: `random`, strain and rattle at the settings of `fast`; `targeted`, `SEEDS_KNOWN` of
 these, which train a first potential, and beside them frames along its modes at the target
 pressures, chosen by `insbench-job select` from `POOL`. For comparison: `unselected`, the same but
-taken from the pool at random, and `rattled-selected`, chosen by SOAP from a pool of rattled frames.
+taken from the pool at random; `rattled-selected`, chosen by SOAP from a pool of rattled frames;
+`random-wide`, rattled as far as atoms go at 300 K, which the settings of `fast` do not.
 
 Tests: Langevin dynamics by the labelling potential at the highest pressure, at 300 K and at 20 K,
 which no sampling method had a part in.
@@ -67,6 +68,8 @@ RATTLE = {
     **_SETTINGS,
     'rattle': {'Mg': _SETTINGS['rattle']['default'], 'H': _SETTINGS['rattle']['H']},
 }
+#: Amplitudes (Å) up to those of the test at 300 K, rms in each direction: 0.10 of Mg, 0.15 of H.
+WIDE_RATTLE = {**RATTLE, 'rattle': {'Mg': [0.01, 0.1], 'H': [0.02, 0.15]}}
 
 
 class Curve:
@@ -112,14 +115,18 @@ class Curve:
             run_stage('sample', place, job)
         return read(place / 'frames.extxyz')
 
-    def rattled(self, name: str, count: int, seed: int) -> list[Atoms]:
+    def rattled(
+        self, name: str, count: int, seed: int, settings: dict[str, Any] | None = None
+    ) -> list[Atoms]:
         """Strain and rattle."""
-        return self.sample(name, count, seed, method='strain-rattle', settings=RATTLE)
+        return self.sample(name, count, seed, method='strain-rattle', settings=settings or RATTLE)
 
     def frames(self, strategy: str, size: int, seed: int) -> list[Atoms]:
         """Frames a strategy would label."""
         if strategy == 'random':
             return self.rattled(f'random-{size}-{seed}', size, 100 * seed + size)
+        if strategy == 'random-wide':
+            return self.rattled(f'{strategy}-{size}-{seed}', size, 100 * seed + size, WIDE_RATTLE)
         if strategy == 'rattled-selected':
             pool = {'rattled': self.rattled(f'pool-rattled-{seed}', 240, 900 + seed)}
             return self.select(f'{strategy}-{size}-{seed}', pool, [], size, seed)
