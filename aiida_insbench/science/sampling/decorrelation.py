@@ -4,8 +4,7 @@ The statistical inefficiency of a series with the normalised autocorrelation C(k
 
 .. math:: g = 1 + 2\sum_{k\ge 1}\Bigl(1 - \frac kN\Bigr) C(k)
 
-is the number of frames that count as one (Chodera et al., *J. Chem. Theory Comput.* 3, 26,
-2007).
+is the number of frames that count as one (Chodera et al., *J. Chem. Theory Comput.* 3, 26, 2007).
 The sum ends before the first C(k) ≤ 0, where noise begins. Vibrations make C(k) oscillate: then
 this sum ends after a quarter of a period although the motion repeats itself. So the same is asked
 of :math:`C(k)^2`, the correlation of quadratic quantities of a Gaussian process, which shows the
