@@ -14,13 +14,14 @@ taken from the pool at random; `rattled-selected`, chosen by SOAP from a pool of
 Tests: Langevin dynamics by the labelling potential at the highest pressure, at 300 K and at 20 K,
 which no sampling method had a part in.
 
-    python selection_curve.py FOLDER [STRATEGY ...]    # FOLDER/curve.json, gone on from if there
+    python selection_curve.py FOLDER [STRATEGY/FRAMES/SEED ...]    # FOLDER/curve.json, gone on from
     python selection_curve.py FOLDER figures           # what it says
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -53,9 +54,9 @@ PROTOCOL = yaml.safe_load(
 )['default_inputs']
 PRESSURES = [0.0, 1.0, 2.0, 3.0]
 CELLS = (UNIT, LONG, WIDE, DIAGONAL)
-SIZES = (8, 16, 32, 64, 24, 12, 48)
+SIZES = (8, 16, 32, 64)
 SEEDS = (1, 2)
-STEPS = 800
+STEPS = int(os.environ.get('STEPS', '2400'))
 #: Rattled frames that train the first potential; counted in the targeted ones.
 SEEDS_KNOWN = 6
 #: Temperature (K) and frames of the targeted pools.
@@ -241,21 +242,18 @@ class Curve:
             found[name] = round(1000 * float(np.sqrt(np.mean(missed**2))), 3)
         return found
 
-    def follow(self, strategies: list[str]) -> None:
-        """Train and judge whatever is missing."""
-        for seed in SEEDS:
-            for size in SIZES:
-                for strategy in strategies:
-                    key = f'{strategy}/{size}/{seed}'
-                    if key in self.found or (strategy != 'random' and size <= SEEDS_KNOWN):
-                        continue
-                    prefix = self.train(
-                        f'train-{strategy}-{size}-{seed}', self.frames(strategy, size, seed), seed
-                    )
-                    self.found[key] = self.judge(prefix)
-                    self.file.write_text(json.dumps(self.found, indent=1), 'utf-8')
-                    sys.stdout.write(f'{key}: {self.found[key]}\n')
-                    sys.stdout.flush()
+    def follow(self, tasks: list[str]) -> None:
+        """Train and judge whatever of STRATEGY/FRAMES/SEED is missing."""
+        for key in tasks:
+            strategy, size, seed = key.split('/')
+            if key in self.found:
+                continue
+            frames = self.frames(strategy, int(size), int(seed))
+            prefix = self.train(f'train-{strategy}-{size}-{seed}', frames, int(seed))
+            self.found[key] = self.judge(prefix)
+            self.file.write_text(json.dumps(self.found, indent=1), 'utf-8')
+            sys.stdout.write(f'{key}: {self.found[key]}\n')
+            sys.stdout.flush()
 
 
 def split(count: int, shares: list[float]) -> list[int]:
@@ -330,7 +328,13 @@ def main() -> None:
         found = json.loads((folder / 'curve.json').read_text('utf-8'))
         sys.stdout.write(json.dumps(ratios(found), indent=1) + '\n')
         return
-    Curve(folder).follow(words or ['random', 'targeted'])
+    tasks = [
+        f'{strategy}/{size}/{seed}'
+        for seed in SEEDS
+        for size in SIZES
+        for strategy in ('random', 'targeted')
+    ]
+    Curve(folder).follow(words or tasks)
 
 
 if __name__ == '__main__':
