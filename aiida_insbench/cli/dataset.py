@@ -11,6 +11,7 @@ from aiida.cmdline.params import options
 from aiida.cmdline.params.types import DataParamType
 from aiida.cmdline.utils import decorators, echo
 
+from aiida_insbench.cli.dataset_dft import cmd_converge, cmd_label, cmd_relabel
 from aiida_insbench.cli.dataset_import import cmd_import, dataset_line, name_and_report
 
 DATASET_TYPE = DataParamType(sub_classes=('aiida.data:insbench.dataset',))
@@ -20,7 +21,7 @@ _SPLITS = ('training', 'validation', 'test')
 
 @click.group('dataset')
 def cmd_dataset() -> None:
-    """Import, export, list, show, merge, split and filter frames."""
+    """Frames: import, export, show, merge, split, filter; converge, label and relabel by DFT."""
 
 
 @cmd_dataset.command('list')
@@ -225,3 +226,6 @@ def cmd_filter(dataset, label, description, **wanted) -> None:  # type: ignore[n
 
 
 cmd_dataset.add_command(cmd_import)
+cmd_dataset.add_command(cmd_converge)
+cmd_dataset.add_command(cmd_label)
+cmd_dataset.add_command(cmd_relabel)

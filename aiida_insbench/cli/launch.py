@@ -44,18 +44,17 @@ def cmd_campaign(  # type: ignore[no-untyped-def]
     """
     from aiida.common.exceptions import NotExistent
     from aiida.engine import submit
-    from aiida.orm import StructureData, load_code, load_group
+    from aiida.orm import StructureData, load_group
 
     from aiida_insbench.cli.health import check_daemon
     from aiida_insbench.cli.preflight import read_structure
-    from aiida_insbench.cli.site import COMPUTER
     from aiida_insbench.science.errors import InputError
     from aiida_insbench.science.pressure import parse_pressures
     from aiida_insbench.workflows.campaign import CampaignWorkChain
 
     try:
         crystal = StructureData(ase=read_structure(structure))
-        chosen = _two_codes(codes) or [load_code(f'{name}@{COMPUTER}') for name in DEFAULT_CODES]
+        chosen = two_codes(codes)
         builder = CampaignWorkChain.get_builder_from_protocol(
             chosen[0],
             chosen[1],
@@ -155,9 +154,21 @@ def cmd_phonons(  # type: ignore[no-untyped-def]
     )
 
 
-def _two_codes(codes: Sequence[Any] | None) -> list[Any]:
+def two_codes(codes: Sequence[Any] | None) -> list[Any]:
+    """pw.x and insbench-job: those given, or those of ``aiida-insbench setup``.
+
+    Raises
+    ------
+    InputError
+        If it is not two that are given.
+    NotExistent
+        If none are given, and none were set up.
+    """
+    from aiida.orm import load_code
+
+    from aiida_insbench.cli.site import COMPUTER
     from aiida_insbench.science.errors import InputError
 
     if codes and len(codes) != len(DEFAULT_CODES):
         raise InputError(f'--codes takes two codes, pw.x and insbench-job; {len(codes)} given.')
-    return list(codes or [])
+    return list(codes or [load_code(f'{name}@{COMPUTER}') for name in DEFAULT_CODES])

@@ -2,7 +2,8 @@
 
 Energies of cells of different shape or size agree only if their meshes are commensurate: brucite's
 unit cell at 3×3×2 beside supercells at 2×3×2 differed by 5–8 meV/atom, commensurate meshes by
-0.2 meV/atom. A k-point distance cannot give that, since it rounds each axis by itself.
+0.2 meV/atom. A k-point distance cannot give that, as it rounds each axis by itself. Where no mesh
+of the supercell is that of the unit cell, a list of points is.
 """
 
 from __future__ import annotations
@@ -83,6 +84,49 @@ def commensurate_mesh(
     if math.prod(candidate) * round(abs(np.linalg.det(matrix))) == points:
         return CommensurateMesh(mesh=candidate, exact=True)
     return CommensurateMesh(mesh=_by_length(divisions, matrix, _check_cell(cell)), exact=False)
+
+
+def folded_points(
+    *, unit_mesh: Sequence[int], supercell_matrix: ArrayLike
+) -> tuple[FloatArray, FloatArray] | None:
+    r"""K points of a supercell that sample exactly what the unit cell's mesh samples.
+
+    A point with coordinates :math:`x_j = p_j / m_j` in the unit cell's reciprocal axes has
+    :math:`S x` in those of the supercell :math:`S A`; points that differ by whole numbers are one,
+    and :math:`k` and :math:`-k` are one by time reversal. One point of the supercell stands for
+    :math:`\det S` of the unit cell: only where the mesh holds all of them do both sample the same.
+
+    Parameters
+    ----------
+    unit_mesh : sequence of three int
+        Γ-centred mesh of the unit cell.
+    supercell_matrix : array_like, shape (3, 3)
+        Integers; rows are the supercell's axes in the unit cell's axes.
+
+    Returns
+    -------
+    tuple (ndarray, shape (n, 3); ndarray, shape (n,)) or None
+        Points in the supercell's reciprocal axes, 0 ≤ x < 1, and their weights, which add up to 1;
+        to be used as they are, without symmetry. None if no points of the supercell do.
+
+    Raises
+    ------
+    StructureError
+        If the mesh or the matrix is none.
+    """
+    divisions = _check_mesh(unit_mesh)
+    matrix = check_supercell_matrix(supercell_matrix)
+    # whole numbers over one denominator: no rounding decides which points are one
+    denominator = math.lcm(*divisions)
+    steps = np.array(list(np.ndindex(*divisions))) * (denominator // np.array(divisions))
+    folded = (steps @ matrix.T) % denominator
+    distinct, counts = np.unique(folded, axis=0, return_counts=True)
+    if (counts != round(np.linalg.det(matrix))).any():
+        return None
+    opposite = (-distinct) % denominator
+    chosen = [min(a, b) for a, b in zip(distinct.tolist(), opposite.tolist(), strict=True)]
+    points, weights = np.unique(chosen, axis=0, return_counts=True)
+    return points / denominator, weights / weights.sum()
 
 
 def check_supercell_matrix(supercell_matrix: ArrayLike) -> IntArray:

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain
-from aiida.orm import Dict, List, Str, StructureData, load_node
+from aiida.orm import Dict, List, StructureData, load_node
 
 from aiida_insbench.calculations.datasets import merge_datasets
 from aiida_insbench.calculations.sample import validate_pressures
@@ -26,7 +26,7 @@ from aiida_insbench.workflows.protocols.campaign import CampaignProtocol
 from aiida_insbench.workflows.reference import ReferenceWorkChain
 from aiida_insbench.workflows.relax import RelaxWorkChain, same_dft
 
-_FROM_ROUND = ('sample.structure', 'sample.potential', 'sample.method', 'sample.prefix')
+_FROM_ROUND = ('structure', 'potential', 'relax', 'relaxed', 'pools', 'known')
 _FROM_DATA = ('train.dataset', 'train.validation', 'train.start')
 
 
@@ -69,13 +69,13 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
         spec.expose_inputs(
             DatasetWorkChain,
             namespace='first_round',
-            exclude=tuple(f'sample.{name}' for name in _FROM_ROUND),
+            exclude=_FROM_ROUND,
         )
         _training_inputs(spec, 'base_training')
         spec.expose_inputs(
             DatasetWorkChain,
             namespace='second_round',
-            exclude=tuple(f'sample.{name}' for name in _FROM_ROUND),
+            exclude=_FROM_ROUND,
         )
         _training_inputs(spec, 'fine_tuning')
         spec.expose_inputs(
@@ -174,7 +174,7 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
         return self._submit(
             'first_round',
             DatasetWorkChain,
-            self._round_inputs('first_round', 'strain-rattle', 'r1'),
+            self._round_inputs('first_round'),
         )
 
     def inspect_first_round(self) -> ExitCode | None:
@@ -209,8 +209,9 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
 
     def run_second_round(self) -> ToContext:
         """Displace along the base potential's own modes, equal energy in each; label."""
-        inputs = self._round_inputs('second_round', 'equal-energy', 'r2')
-        inputs.sample.sample.potential = self.ctx.potentials['base']
+        inputs = self._round_inputs('second_round')
+        inputs.potential = self.ctx.potentials['base']
+        inputs.known = self.ctx.first_round.outputs.training
         return self._submit('second_round', DatasetWorkChain, inputs)
 
     def inspect_second_round(self) -> ExitCode | None:
@@ -325,11 +326,9 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
 
     # What the steps share
 
-    def _round_inputs(self, namespace: str, method: str, prefix: str) -> AttributeDict:
+    def _round_inputs(self, namespace: str) -> AttributeDict:
         inputs = AttributeDict(self.exposed_inputs(DatasetWorkChain, namespace=namespace))
-        inputs.sample.sample.structure = self.ctx.structure
-        inputs.sample.sample.method = Str(method)
-        inputs.sample.sample.prefix = Str(prefix)
+        inputs.structure = self.ctx.structure
         return inputs
 
     def _phonon_inputs(self, name: str) -> AttributeDict:

@@ -1,76 +1,315 @@
-"""`DatasetWorkChain`: one round of data, from sampling to labelled training and validation sets."""
+"""`DatasetWorkChain`: one round of data, from a crystal to labelled and divided frames."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ToContext, WorkChain
-from aiida.orm import Int
+from aiida.engine import ExitCode, ToContext, WorkChain, if_
+from aiida.orm import Dict, Float, Int, List, Str, StructureData
 
-from aiida_insbench.calculations.datasets import split_dataset
+from aiida_insbench.calculations.datasets import merge_datasets, split_dataset
+from aiida_insbench.calculations.sample import validate_pressures
 from aiida_insbench.data.dataset import DatasetData
+from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.jobs.sample_settings import METHODS
+from aiida_insbench.science.errors import InputError
 from aiida_insbench.workflows.label import LabelWorkChain
+from aiida_insbench.workflows.protocols.dataset import DatasetProtocol
+from aiida_insbench.workflows.relax import RelaxWorkChain
 from aiida_insbench.workflows.sample_base import SampleBaseWorkChain
+from aiida_insbench.workflows.sampling_inputs import (
+    GAS_METHODS,
+    check_method,
+    sampling_inputs,
+    takes,
+)
+from aiida_insbench.workflows.select_base import SelectBaseWorkChain
+
+_OPTIONAL = {'required': False, 'populate_defaults': False}
+_OF_METHODS = (
+    'structure', 'structures', 'pressures', 'method', 'prefix', 'settings', 'cells', 'seed',
+    'potential', 'trajectory',
+)  # fmt: skip
 
 
-class DatasetWorkChain(WorkChain):
-    """Sample, label, split."""
+def _validate_inputs(inputs: dict[str, Any] | None, port: Any = ()) -> str | None:
+    if not inputs:
+        return None
+    methods, pools = inputs.get('methods') or {}, inputs.get('pools') or {}
+    if not methods and not pools:
+        return 'No frames: give `methods`, `pools` or both.'
+    if set(methods) & set(pools):
+        return f'`methods` and `pools` share the names {", ".join(set(methods) & set(pools))}.'
+    try:
+        for prefix, given in methods.items():
+            check_method(prefix, given.get_dict())
+    except InputError as exc:
+        return str(exc)
+    for prefix, given in methods.items():
+        name = given['method']
+        # a WorkChain that gives the potential itself does not expose its port
+        lacking = 'potential' in port and 'potential' not in inputs
+        if 'potential' in METHODS[name].required and lacking:
+            return f'`methods.{prefix}`: {name} needs the input `potential`.'
+    return None
+
+
+class DatasetWorkChain(DatasetProtocol, WorkChain):
+    """Relax, sample by one or several methods, select, label, split."""
 
     @classmethod
     def define(cls, spec: Any) -> None:
         """Declare ports and outline."""
         super().define(spec)
-        spec.expose_inputs(SampleBaseWorkChain, namespace='sample')
+        spec.input('structure', valid_type=StructureData, help='The crystal.')
+        spec.input(
+            'pressures',
+            valid_type=List,
+            validator=validate_pressures,
+            help='Target pressures in GPa; positive is compression.',
+        )
+        spec.input_namespace(
+            'methods',
+            valid_type=Dict,
+            dynamic=True,
+            required=False,
+            help='By the prefix of its frames: `method`, `settings`, and `cells` if it has any.',
+        )
+        spec.input_namespace(
+            'pools',
+            valid_type=DatasetData,
+            dynamic=True,
+            required=False,
+            help='Frames drawn elsewhere, for example from a trajectory, by name.',
+        )
+        spec.input('seed', valid_type=Int, help='From which the seed of each method is derived.')
+        spec.input(
+            'potential',
+            valid_type=PotentialData,
+            required=False,
+            help='For methods that follow modes, and for selection.',
+        )
+        spec.expose_inputs(
+            RelaxWorkChain,
+            namespace='relax',
+            exclude=('structure', 'pressures'),
+            namespace_options={
+                **_OPTIONAL,
+                'help': 'DFT relaxation at each pressure: X-ray hydrogens stand too close.',
+            },
+        )
+        spec.input_namespace(
+            'relaxed',
+            valid_type=StructureData,
+            dynamic=True,
+            required=False,
+            help='Crystals relaxed already, by pressure label.',
+        )
+        spec.expose_inputs(
+            SampleBaseWorkChain,
+            namespace='sample',
+            exclude=tuple(f'sample.{name}' for name in _OF_METHODS),
+        )
+        spec.expose_inputs(
+            SelectBaseWorkChain,
+            namespace='select',
+            exclude=('select.pools', 'select.known', 'select.potentials'),
+            namespace_options={**_OPTIONAL, 'help': 'Which frames to label; without it all.'},
+        )
+        spec.input(
+            'known',
+            valid_type=DatasetData,
+            required=False,
+            help='Frames labelled before, from which those selected are to differ.',
+        )
         spec.expose_inputs(LabelWorkChain, namespace='label', exclude=('pool',))
-        spec.input('validation_frames', valid_type=Int, help='Frames held out of training.')
+        spec.input(
+            'validation_frames',
+            valid_type=(Int, Float),
+            help='Frames held out of training to watch it: how many, or a share below 1.',
+        )
         spec.input('split_seed', valid_type=Int, help='Seed of the split.')
+        spec.input(
+            'split',
+            valid_type=Dict,
+            required=False,
+            help='`test`, `held_out_pressures`, `stratify` of the split.',
+        )
+        spec.inputs.validator = _validate_inputs
         spec.outline(
+            if_(cls.should_relax)(
+                cls.run_relaxations,
+                cls.inspect_relaxations,
+            ),
             cls.run_sampling,
             cls.inspect_sampling,
+            if_(cls.should_select)(
+                cls.run_selection,
+                cls.inspect_selection,
+            ),
             cls.run_labels,
             cls.inspect_labels,
-            cls.results,
+            if_(cls.has_labels)(
+                cls.results,
+            ),
         )
-        spec.output('pool', valid_type=DatasetData, help='Frames as sampled.')
-        spec.output('dataset', valid_type=DatasetData, help='All labelled frames.')
-        spec.output('training', valid_type=DatasetData, help='Frames to learn from.')
-        spec.output('validation', valid_type=DatasetData, help='Frames held out.')
+        cls._define_outputs(spec)
         spec.exit_code(
             411, 'ERROR_SUB_PROCESS_FAILED', message='{stage} failed: [{status}] {message}'
         )
 
+    @classmethod
+    def _define_outputs(cls, spec: Any) -> None:
+        spec.output_namespace(
+            'structure',
+            valid_type=StructureData,
+            dynamic=True,
+            required=False,
+            help='Relaxed by DFT, by pressure label.',
+        )
+        spec.output('pool', valid_type=DatasetData, help='Frames to label.')
+        spec.output(
+            'selection', valid_type=Dict, required=False, help='What was chosen and what was not.'
+        )
+        spec.output('preflight', valid_type=Dict, required=False, help='Estimate of the labels.')
+        for name, text in (
+            ('dataset', 'All labelled frames.'),
+            ('training', 'Frames to learn from.'),
+            ('validation', 'Frames to watch a training by.'),
+            ('test', 'Frames no training sees.'),
+        ):
+            spec.output(name, valid_type=DatasetData, required=False, help=text)
+
+    # The crystal at each pressure
+
+    def should_relax(self) -> bool:
+        """Whether the crystal is to be relaxed here."""
+        return 'relax' in self.inputs and not self.inputs.get('relaxed')
+
+    def run_relaxations(self) -> ToContext:
+        """Relax cell and positions by DFT at each pressure."""
+        inputs = AttributeDict(self.exposed_inputs(RelaxWorkChain, namespace='relax'))
+        inputs.structure, inputs.pressures = self.inputs.structure, self.inputs.pressures
+        inputs.metadata.call_link_label = 'relaxation'
+        return ToContext(relaxation=self.submit(RelaxWorkChain, **inputs))
+
+    def inspect_relaxations(self) -> ExitCode | None:
+        """Frames are drawn about the relaxed crystals."""
+        if not self.ctx.relaxation.is_finished_ok:
+            return self._failed('Relaxation', self.ctx.relaxation)
+        self.ctx.relaxed = dict(self.ctx.relaxation.outputs.structure)
+        for label, node in self.ctx.relaxed.items():
+            self.out(f'structure.{label}', node)
+        return None
+
+    # Frames
+
     def run_sampling(self) -> ToContext:
-        """Draw the frames."""
-        inputs = self.exposed_inputs(SampleBaseWorkChain, namespace='sample')
-        return ToContext(sampling=self.submit(SampleBaseWorkChain, **inputs))
+        """Draw the frames of each method."""
+        running = {}
+        for number, prefix in enumerate(self._prefixes()):
+            inputs = AttributeDict(self.exposed_inputs(SampleBaseWorkChain, namespace='sample'))
+            inputs.sample.update(self._sample_inputs(prefix, number))
+            inputs.metadata.call_link_label = f'sample_{prefix}'
+            running[f'sample_{prefix}'] = self.submit(SampleBaseWorkChain, **inputs)
+        return ToContext(**running)
 
     def inspect_sampling(self) -> ExitCode | None:
-        """The pool is needed."""
-        if not self.ctx.sampling.is_finished_ok:
-            return self._failed('Sampling', self.ctx.sampling)
-        self.out('pool', self.ctx.sampling.outputs.pool)
+        """Collect the pools; all are needed."""
+        self.ctx.pools = dict(self.inputs.get('pools') or {})
+        for prefix in self._prefixes():
+            node = self.ctx[f'sample_{prefix}']
+            if not node.is_finished_ok:
+                return self._failed(f'Sampling of `{prefix}`', node)
+            self.ctx.pools[prefix] = node.outputs.pool
         return None
+
+    def should_select(self) -> bool:
+        """Whether fewer frames are to be labelled than were drawn."""
+        return 'select' in self.inputs
+
+    def run_selection(self) -> ToContext:
+        """Choose among the frames of crystals; molecules and atoms are few, and all needed."""
+        inputs = AttributeDict(self.exposed_inputs(SelectBaseWorkChain, namespace='select'))
+        inputs.select.pools = {
+            prefix: pool for prefix, pool in self.ctx.pools.items() if not self._is_gas(prefix)
+        }
+        if 'known' in self.inputs:
+            inputs.select.known = self.inputs.known
+        if 'potential' in self.inputs:
+            inputs.select.potentials = {'potential': self.inputs.potential}
+        inputs.metadata.call_link_label = 'selection'
+        return ToContext(selection=self.submit(SelectBaseWorkChain, **inputs))
+
+    def inspect_selection(self) -> ExitCode | None:
+        """The chosen frames take the place of the pools they come from."""
+        if not self.ctx.selection.is_finished_ok:
+            return self._failed('Selection', self.ctx.selection)
+        outputs = self.ctx.selection.outputs
+        self.out('selection', outputs.output_parameters)
+        gas = {prefix: pool for prefix, pool in self.ctx.pools.items() if self._is_gas(prefix)}
+        self.ctx.pools = {'selected': outputs.pool, **gas}
+        return None
+
+    # Labels
 
     def run_labels(self) -> ToContext:
         """Label the frames by pw.x."""
+        pools = dict(self.ctx.pools)
+        pool = merge_datasets(**pools) if len(pools) > 1 else next(iter(pools.values()))
+        self.out('pool', pool)
         inputs = AttributeDict(self.exposed_inputs(LabelWorkChain, namespace='label'))
-        inputs.pool = self.ctx.sampling.outputs.pool
+        inputs.pool = pool
+        inputs.metadata.call_link_label = 'labelling'
         return ToContext(labelling=self.submit(LabelWorkChain, **inputs))
 
     def inspect_labels(self) -> ExitCode | None:
-        """The labels are needed."""
+        """The labels are needed, unless only an estimate was asked for."""
+        if 'preflight' in self.ctx.labelling.outputs:
+            self.out('preflight', self.ctx.labelling.outputs.preflight)
         if not self.ctx.labelling.is_finished_ok:
             return self._failed('Labelling', self.ctx.labelling)
         return None
+
+    def has_labels(self) -> bool:
+        """Whether it was more than a dry run."""
+        return 'dataset' in self.ctx.labelling.outputs
 
     def results(self) -> None:
         """Split and attach."""
         dataset = self.ctx.labelling.outputs.dataset
         self.out('dataset', dataset)
-        parts = split_dataset(dataset, self.inputs.validation_frames, self.inputs.split_seed)
+        given = [self.inputs.split] if 'split' in self.inputs else []
+        parts = split_dataset(
+            dataset, self.inputs.validation_frames, self.inputs.split_seed, *given
+        )
         for name, part in parts.items():
             self.out(name, part)
+
+    # What the steps share
+
+    def _prefixes(self) -> list[str]:
+        return sorted(self.inputs.get('methods') or {})
+
+    def _is_gas(self, prefix: str) -> bool:
+        return prefix in self._prefixes() and self.inputs.methods[prefix]['method'] in GAS_METHODS
+
+    def _sample_inputs(self, prefix: str, number: int) -> dict[str, Any]:
+        given = self.inputs.methods[prefix]
+        made = sampling_inputs(given, Str(prefix), self.inputs.seed, Int(number))
+        relaxed = dict(self.inputs.get('relaxed') or {}) or self.ctx.get('relaxed', {})
+        chosen: dict[str, Any] = dict(made)
+        name = given['method']
+        if takes(name, 'structures') and relaxed and given.get_dict().get('relaxed', True):
+            chosen['structures'] = relaxed
+        elif takes(name, 'structure'):
+            chosen['structure'] = self.inputs.structure
+            if takes(name, 'pressures'):
+                chosen['pressures'] = self.inputs.pressures
+        if takes(name, 'potential'):
+            chosen['potential'] = self.inputs.potential
+        return chosen
 
     def _failed(self, stage: str, node: Any) -> ExitCode:
         return self.exit_codes.ERROR_SUB_PROCESS_FAILED.format(

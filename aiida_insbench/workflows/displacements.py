@@ -25,7 +25,8 @@ from aiida_insbench.workflows.displaced_cells import (
     prepare_displacements,
     supercell_kpoints,
 )
-from aiida_insbench.workflows.label import PW_EXCLUDED, validate_mesh
+from aiida_insbench.workflows.label import validate_mesh
+from aiida_insbench.workflows.label_lane import PW_EXCLUDED
 
 #: Ports of `PhonopyWorkChain` that are settled here, or belong to what is done elsewhere.
 _SETTLED = (

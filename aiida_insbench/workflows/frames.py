@@ -13,34 +13,85 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import GPa
 
 from aiida_insbench.data.dataset import DatasetData
+from aiida_insbench.science.dft_convergence import convergence_record, convergence_warnings
 from aiida_insbench.science.errors import DatasetError
 from aiida_insbench.science.frames import ENERGY_KEY, FORCES_KEY, STRESS_KEY
-from aiida_insbench.science.kpoints import commensurate_mesh
+from aiida_insbench.science.label_plan import FramePlan, plan_frame
+from aiida_insbench.science.preflight import labelling_preflight
 
 
-def mesh_of_frame(frame: Atoms, unit_mesh: list[int]) -> tuple[int, int, int]:
-    """K mesh of a frame, commensurate with the unit cell's."""
-    matrix = np.asarray(frame.info['supercell_matrix'], dtype=int).reshape(3, 3)
-    return commensurate_mesh(
-        unit_mesh=unit_mesh, supercell_matrix=matrix, cell=frame.cell.array
-    ).mesh
-
-
-def mesh_key(mesh: tuple[int, int, int]) -> str:
-    """Key under which a mesh is kept, for example ``mesh_4_4_2``."""
-    return 'mesh_' + '_'.join(str(number) for number in mesh)
+def plans_of(pool: DatasetData, unit_mesh: list[int]) -> dict[str, FramePlan]:
+    """How each frame of a pool is labelled, by ``frame_id``, in the pool's order."""
+    plans = (plan_frame(frame, unit_mesh=unit_mesh) for frame in pool.get_frames())
+    return {plan.frame_id: plan for plan in plans}
 
 
 @calcfunction
 def unpack_pool(pool: DatasetData, kpoints_mesh: List) -> dict[str, Any]:
-    """Make one structure node per frame and one k-points node per mesh."""
-    structures, kpoints = {}, {}
-    for frame in pool.get_frames():
-        structures[frame.info['frame_id']] = structure_of_frame(frame)
-        mesh = mesh_of_frame(frame, kpoints_mesh.get_list())
-        if mesh_key(mesh) not in kpoints:
-            kpoints[mesh_key(mesh)] = _kpoints(mesh)
+    """Make one structure node per frame and one k-points node per set of k points."""
+    structures = {frame.info['frame_id']: structure_of_frame(frame) for frame in pool.get_frames()}
+    kpoints: dict[str, KpointsData] = {}
+    for plan in plans_of(pool, kpoints_mesh.get_list()).values():
+        if plan.kpoints_key not in kpoints:
+            kpoints[plan.kpoints_key] = _kpoints_of(plan)
     return {'structures': structures, 'kpoints': kpoints}
+
+
+@calcfunction
+def lay_over(parameters: Dict, system: Dict) -> Dict:
+    """Parameters of pw.x with some of ``SYSTEM`` replaced."""
+    merged: dict[str, Any] = {key: dict(value) for key, value in parameters.get_dict().items()}
+    merged.setdefault('SYSTEM', {}).update(system.get_dict())
+    return Dict(merged)
+
+
+@calcfunction
+def estimate_labelling(
+    pool: DatasetData, kpoints_mesh: List, parameters: Dict, settings: Dict, **nodes: Any
+) -> Dict:
+    """What labelling will take; see `aiida_insbench.science.preflight`.
+
+    `settings` has ``lanes`` and ``ranks``; `nodes` the namespace ``pseudos`` by element, and
+    optionally ``convergence``.
+    """
+    return Dict(
+        preflight(
+            pool,
+            kpoints_mesh.get_list(),
+            parameters.get_dict(),
+            nodes['pseudos'],
+            convergence=nodes['convergence'].get_dict() if 'convergence' in nodes else None,
+            **settings.get_dict(),
+        )
+    )
+
+
+def preflight(
+    pool: DatasetData,
+    unit_mesh: list[int],
+    parameters: dict[str, Any],
+    pseudos: Mapping[str, Any],
+    *,
+    lanes: int,
+    ranks: int,
+    convergence: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Estimate of labelling, from what the nodes hold; nothing is stored."""
+    system = parameters.get('SYSTEM', {})
+    wave_functions = float(system['ecutwfc'])
+    found = labelling_preflight(
+        pool.get_frames(),
+        list(plans_of(pool, unit_mesh).values()),
+        cutoffs=(wave_functions, float(system.get('ecutrho', 4 * wave_functions))),
+        valence={element: float(pseudo.z_valence or 0) for element, pseudo in pseudos.items()},
+        lanes=lanes,
+        ranks=ranks,
+        smeared=system.get('occupations') == 'smearing',
+        converged_range=tuple(convergence['pressure_range']) if convergence else None,
+    )
+    if convergence:
+        found['warnings'] += convergence_warnings(convergence, system, unit_mesh)
+    return found
 
 
 @calcfunction
@@ -61,11 +112,14 @@ def relax_parameters(parameters: Dict, settings: Dict, pressure: Float) -> Dict:
 
 
 @calcfunction
-def collect_labels(pool: DatasetData, parameters: Dict, **nodes: Any) -> DatasetData:
+def collect_labels(
+    pool: DatasetData, parameters: Dict, kpoints_mesh: List, **nodes: Any
+) -> DatasetData:
     """Assemble a labelled dataset from the outputs of each frame's DFT run.
 
     `nodes` holds the namespaces ``trajectories``, ``results``, ``structures`` by ``frame_id``,
-    ``pseudos`` by element, and optionally ``failures``, a Dict of ``frame_id`` to reason.
+    ``pseudos`` by element, and optionally ``failures``, a Dict of ``frame_id`` to reason, and
+    ``convergence``, a Dict of `insbench.converge`.
     """
     frames = []
     for frame in pool.get_frames():
@@ -79,8 +133,18 @@ def collect_labels(pool: DatasetData, parameters: Dict, **nodes: Any) -> Dataset
                     results=nodes['results'][identity],
                 )
             )
+    level = _level_of(parameters, nodes)
+    mesh = kpoints_mesh.get_list()
+    level |= {'kpoints_mesh': mesh, 'kpoints_distance': _largest_spacing(pool, mesh)}
+    if 'convergence' in nodes:
+        level |= convergence_record(nodes['convergence'].get_dict())
+    failures = nodes['failures'].get_dict() if 'failures' in nodes else {}
+    return DatasetData(frames, dft_level=level, failed=failures)
+
+
+def _level_of(parameters: Dict, nodes: Mapping[str, Any]) -> dict[str, Any]:
     results = next(iter(nodes['results'].values())).get_dict() if nodes['results'] else {}
-    level = {
+    return {
         'code': 'Quantum ESPRESSO pw.x',
         'version': results.get('creator_version', ''),
         'functional': results.get('dft_exchange_correlation', ''),
@@ -90,8 +154,18 @@ def collect_labels(pool: DatasetData, parameters: Dict, **nodes: Any) -> Dataset
             for element, pseudo in nodes['pseudos'].items()
         },
     }
-    failures = nodes['failures'].get_dict() if 'failures' in nodes else {}
-    return DatasetData(frames, dft_level=level, failed=failures)
+
+
+def _largest_spacing(pool: DatasetData, unit_mesh: list[int]) -> float:
+    """Largest distance between neighbouring k points of the unit cell's mesh, 1/Å."""
+    spacings = [0.0]
+    for frame in pool.get_frames():
+        if frame.info.get('gas_phase'):
+            continue
+        matrix = np.asarray(frame.info['supercell_matrix'], dtype=float).reshape(3, 3)
+        reciprocal = 2 * np.pi * np.linalg.inv(np.linalg.solve(matrix, frame.cell.array)).T
+        spacings.append(float((np.linalg.norm(reciprocal, axis=1) / unit_mesh).max()))
+    return round(max(spacings), 4)
 
 
 def label_frame(
@@ -134,6 +208,15 @@ def structure_of_frame(frame: Atoms) -> StructureData:
 def _kpoints(mesh: tuple[int, ...]) -> KpointsData:
     kpoints = KpointsData()
     kpoints.set_kpoints_mesh(list(mesh))
+    return kpoints
+
+
+def _kpoints_of(plan: FramePlan) -> KpointsData:
+    if plan.mesh is not None:
+        return _kpoints(plan.mesh)
+    kpoints = KpointsData()
+    points, weights = plan.points  # type: ignore[misc] # there where no mesh is
+    kpoints.set_kpoints(points, weights=weights)
     return kpoints
 
 

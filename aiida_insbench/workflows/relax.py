@@ -12,7 +12,8 @@ from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
 from aiida_insbench.calculations.sample import validate_pressures
 from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.workflows.frames import relax_parameters, unit_cell_kpoints
-from aiida_insbench.workflows.label import PW_EXCLUDED, validate_mesh
+from aiida_insbench.workflows.label import validate_mesh
+from aiida_insbench.workflows.label_lane import PW_EXCLUDED
 
 #: PwBaseWorkChain: converged, but the last SCF, with plane waves for the new cell, is not.
 BASIS_CHANGED = 501

@@ -12,8 +12,7 @@ from aiida_insbench.science.errors import DatasetError
 from aiida_insbench.workflows.frames import (
     collect_labels,
     label_frame,
-    mesh_key,
-    mesh_of_frame,
+    plans_of,
     relax_parameters,
     structure_of_frame,
     unit_cell_kpoints,
@@ -62,7 +61,15 @@ class TestUnpackPool:
             assert made.is_stored
             np.testing.assert_allclose(made.get_ase().positions, frame.positions, atol=1e-10)
             assert list(made.get_ase().symbols) == list(frame.symbols)
-            assert mesh_key(mesh_of_frame(frame, [4, 4, 4])) in nodes['kpoints']
+
+    def test_a_sheared_cell_gets_a_list_of_points_and_no_symmetry(self):
+        pool = DatasetData([supercell([[1, 1, 0], [-1, 1, 0], [0, 0, 1]], 'r1_000')])
+        (plan,) = plans_of(pool, [4, 4, 4]).values()
+        node = unpack_pool(pool, List([4, 4, 4]))['kpoints'][plan.kpoints_key]
+        points, weights = node.get_kpoints(also_weights=True)
+        assert points.shape == (20, 3)
+        assert weights.sum() == pytest.approx(1)
+        assert plan.system == {'nosym': True}
 
     def test_structures_come_from_the_pool(self):
         pool = dataset(1, labelled=False)
@@ -153,7 +160,8 @@ class TestCollectLabels:
         }
         if failures:
             namespaces['failures'] = Dict(failures)
-        return collect_labels(pool, Dict({'SYSTEM': {'ecutwfc': 50.0}}), **namespaces)
+        parameters = Dict({'SYSTEM': {'ecutwfc': 50.0}})
+        return collect_labels(pool, parameters, List([4, 4, 6]), **namespaces)
 
     def test_labels_find_their_frames(self):
         node = self.collected(failures={'r1_001': 'PwBaseWorkChain<1> [410] no SCF'})

@@ -78,7 +78,8 @@ def refusal_by_the_engine(builder):
 
 
 def counts(round_inputs):
-    return [cell['count'] for cell in round_inputs.sample.sample.cells.get_list()]
+    (method,) = round_inputs.methods.values()
+    return [cell['count'] for cell in method['cells']]
 
 
 def test_builder_of_fast(data_regression):
@@ -156,9 +157,9 @@ def test_counts_of_cells_sum_to_frames(frames):
 def test_seeds_differ_and_follow_from_one():
     def seeds(builder):
         return [
-            builder.first_round.sample.sample.seed.value,
+            builder.first_round.seed.value,
             builder.first_round.split_seed.value,
-            builder.second_round.sample.sample.seed.value,
+            builder.second_round.seed.value,
             builder.second_round.split_seed.value,
             builder.base_training.seeds.get_list()[0],
             builder.fine_tuning.seeds.get_list()[0],
@@ -174,15 +175,15 @@ class TestPressures:
         builder = campaign(pressures=[2, 0.5, 1])
         assert builder.pressures.get_list() == [0.5, 1.0, 2.0]
         assert builder.relax.pressures.get_list() == [0.5]
-        assert builder.first_round.sample.sample.pressures.get_list() == [0.5, 1.0, 2.0]
+        assert builder.first_round.pressures.get_list() == [0.5, 1.0, 2.0]
 
     def test_second_round_goes_beyond(self):
         builder = standard()
-        assert builder.second_round.sample.sample.pressures.get_list() == [0.0, 1.0, 2.0, 3.0]
+        assert builder.second_round.pressures.get_list() == [0.0, 1.0, 2.0, 3.0]
 
     def test_one_pressure(self):
         at_zero = campaign(pressures=[0])
-        assert at_zero.second_round.sample.sample.pressures.get_list() == [0.0]
+        assert at_zero.second_round.pressures.get_list() == [0.0]
         assert at_zero.reference.relax.pressures.get_list() == [0.0]
 
     def test_reference_at_first_and_last(self):
@@ -265,7 +266,8 @@ class TestOverrides:
     def test_rattle_by_element(self):
         wanted = {'default': [0.01, 0.02], 'H': [0.03, 0.07], 'C': [0.1, 0.2]}
         builder = campaign(overrides={'first_round': {'settings': {'rattle': wanted}}})
-        rattle = builder.first_round.sample.sample.settings.get_dict()['rattle']
+        (method,) = builder.first_round.methods.values()
+        rattle = method['settings']['rattle']
         assert rattle == {'H': [0.03, 0.07], 'Mg': [0.01, 0.02]}
 
 

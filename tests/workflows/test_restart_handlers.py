@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from aiida.common import AttributeDict
+from aiida.common import AttributeDict, LinkType
 from aiida.engine import ProcessState
-from aiida.orm import Dict, Float, Int, List
+from aiida.orm import Dict, Float, Int, List, WorkChainNode
 from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
 from displaced_nodes import trajectory
 from fake_nodes import (
@@ -23,8 +23,10 @@ from fake_nodes import (
 
 from aiida_insbench.calculations.evaluate import EvaluateCalculation
 from aiida_insbench.calculations.phonons import PhononsCalculation
+from aiida_insbench.data import DatasetData
 from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain
-from aiida_insbench.workflows.label import LabelWorkChain
+from aiida_insbench.workflows.label import LabelWorkChain, runs_by_frame
+from aiida_insbench.workflows.label_lane import LabelLaneWorkChain, submitted_before
 from aiida_insbench.workflows.phonons_base import PhononsBaseWorkChain
 from aiida_insbench.workflows.relax import RelaxWorkChain
 
@@ -233,18 +235,35 @@ class TestLabel:
         return process(LabelWorkChain, inputs)
 
     def end(self, made, failed, *, total=10):
-        bad, good = workchain(PwBaseWorkChain, 410, message='no SCF'), workchain(PwBaseWorkChain)
-        made.ctx.identities = [f'r1_{index:03d}' for index in range(total)]
-        for index, identity in enumerate(made.ctx.identities):
-            made.ctx[identity] = bad if index < failed else good
-        return made.inspect_labels()
+        """Ten frames in two lanes, some of which failed."""
+        made.ctx.plan = {f'r1_{index:03d}': {} for index in range(total)}
+        made.ctx.lanes = ['lane_000', 'lane_001']
+        for lane in made.ctx.lanes:
+            made.ctx[lane] = workchain(LabelLaneWorkChain)
+        for index, name in enumerate(made.ctx.plan):
+            workchain(
+                PwBaseWorkChain,
+                410 if index < failed else 0,
+                message='no SCF',
+                caller=made.ctx[made.ctx.lanes[index % 2]],
+                label=name,
+            )
+        return made.inspect_lanes()
 
     def test_setup(self):
         made = self.made()
         made.setup()
-        assert made.ctx.identities == ['r1_000', 'r1_001']
+        assert list(made.ctx.plan) == ['r1_000', 'r1_001']
         assert set(made.ctx.structures) == {'r1_000', 'r1_001'}
-        assert made.ctx.meshes['r1_000'] in made.ctx.kpoints
+        assert made.ctx.plan['r1_000'] == {'kpoints': 'mesh_2_2_2', 'parameters': 'common'}
+        assert set(made.ctx.kpoints) == {'mesh_2_2_2'}
+
+    def test_preflight_is_an_output(self):
+        made = self.made()
+        made.run_preflight()
+        found = made.outputs['preflight']
+        assert found['frames'] == 2
+        assert set(made.ctx.seconds) == {'r1_000', 'r1_001'}
 
     @pytest.mark.parametrize(
         ('fraction', 'failed', 'status'),
@@ -264,14 +283,22 @@ class TestLabel:
         code = self.end(made, failed)
         assert (code and code.status) == status
         assert len(made.ctx.labelled) == 10 - failed
-        assert len(made.ctx.failures) == failed
+        assert list(made.ctx.failures) == [f'r1_{index:03d}' for index in range(failed)]
 
     def test_first_failure_is_named(self):
         made = self.made()
         message = self.end(made, 3).message
-        first = made.ctx['r1_000'].pk
+        first = runs_by_frame([made.ctx.lane_000])['r1_000'].pk
         assert '7 of 10 frames labelled, 9.0 needed' in message
         assert f'PwBaseWorkChain<{first}> [410] no SCF' in message
+
+    def test_a_frame_that_never_ran_is_a_failure(self):
+        made = self.made(fraction=0.5)
+        made.ctx.plan = {'r1_000': {}, 'r1_001': {}}
+        made.ctx.lanes, made.ctx.lane_000 = ['lane_000'], workchain(LabelLaneWorkChain)
+        workchain(PwBaseWorkChain, caller=made.ctx.lane_000, label='r1_000')
+        assert made.inspect_lanes() is None
+        assert 'never started' in made.ctx.failures['r1_001']
 
     @pytest.mark.parametrize('value', [0.0, -0.1, 1.01])
     def test_impossible_fraction_is_refused(self, value):
@@ -296,6 +323,53 @@ class TestLabel:
         }
         with pytest.raises(ValueError, match='No pseudopotential for H; add it'):
             process(LabelWorkChain, inputs)
+
+    def test_two_atoms_on_top_of_each_other_are_refused(self):
+        frames = dataset(2, labelled=False).get_frames()
+        frames[1].positions[1] = frames[1].positions[0] + 0.1
+        inputs = {
+            'pool': DatasetData(frames),
+            'kpoints_mesh': List([2, 2, 2]),
+            'pw_base': pw_base(),
+        }
+        with pytest.raises(ValueError, match=r'Frame 1 \(r1_001\): atoms 0 and 1'):
+            process(LabelWorkChain, inputs)
+
+    @pytest.mark.parametrize('lanes', [0, -1])
+    def test_no_lane_is_refused(self, lanes):
+        inputs = {
+            'pool': dataset(1, labelled=False),
+            'kpoints_mesh': List([2, 2, 2]),
+            'pw_base': pw_base(),
+            'max_concurrent': Int(lanes),
+        }
+        with pytest.raises(ValueError, match='at least one frame'):
+            process(LabelWorkChain, inputs)
+
+
+class TestSubmittedBefore:
+    """A worker killed between a submission and its own checkpoint does the step again."""
+
+    def test_a_run_that_goes_on_or_has_ended_is_taken(self):
+        lane = workchain(LabelLaneWorkChain)
+        ended = workchain(PwBaseWorkChain, caller=lane, label='r1_000')
+        assert submitted_before(lane, 'r1_000').pk == ended.pk
+
+    def test_labels_are_no_patterns(self):
+        """An underscore stands for any letter where labels are patterns."""
+        lane = workchain(LabelLaneWorkChain)
+        workchain(PwBaseWorkChain, caller=lane, label='r1x000')
+        assert submitted_before(lane, 'r1_000') is None
+
+    def test_a_run_that_nobody_can_go_on_with_is_not_taken(self):
+        lane = workchain(LabelLaneWorkChain)
+        node = WorkChainNode(process_type=PwBaseWorkChain.build_process_type())
+        node.base.links.add_incoming(lane, LinkType.CALL_WORK, 'r1_000')
+        node.store()
+        node.set_process_state(ProcessState.CREATED)
+        assert submitted_before(lane, 'r1_000') is None
+        node.set_checkpoint('where it was')
+        assert submitted_before(lane, 'r1_000').pk == node.pk
 
 
 class TestRelax:

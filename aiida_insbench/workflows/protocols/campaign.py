@@ -6,7 +6,6 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, Dict, Int, List, StructureData
 from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
@@ -14,6 +13,7 @@ from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
 from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.workflows.protocols.dft import (
     check_pseudos,
+    label_inputs,
     pw_inputs,
     relax_inputs,
     unit_cell_mesh,
@@ -21,6 +21,7 @@ from aiida_insbench.workflows.protocols.dft import (
 from aiida_insbench.workflows.protocols.options import job_metadata, pw_options, train_inputs
 from aiida_insbench.workflows.protocols.phonons import phonon_inputs
 from aiida_insbench.workflows.protocols.reference import gamma_settings
+from aiida_insbench.workflows.protocols.rounds import rattle_of, shared_cells
 
 
 class CampaignProtocol(ProtocolMixin):
@@ -91,7 +92,7 @@ class CampaignProtocol(ProtocolMixin):
         parts = _Parts(
             inputs=inputs,
             structure=structure,
-            pw=pw_inputs(pw_code, inputs, pseudos, cutoffs),
+            pw=pw_inputs(pw_code, inputs, pseudos, cutoffs, atoms=structure.get_ase()),
             job_code=job_code,
             seed=seed,
         )
@@ -153,25 +154,26 @@ class _Parts:
         return relax_inputs(self.inputs, pressures, mesh=self.mesh, pw=pw)
 
     def label(self) -> dict[str, Any]:
-        return {'kpoints_mesh': self.mesh, 'pw_base': self.pw}
+        return label_inputs(self.inputs, mesh=self.mesh, pw=self.pw)
 
     def round(self, name: str, pressures: Sequence[float], *, offset: int) -> dict[str, Any]:
         chosen = self.inputs[name]
         settings = dict(chosen['settings'])
         if 'rattle' in settings:
-            settings['rattle'] = _rattle(settings['rattle'], self.structure)
+            settings['rattle'] = rattle_of(settings['rattle'], self.structure)
         margin = chosen.get('pressure_margin')
         if margin:
             pressures = _with_margin(pressures, float(margin))
-        sample = {
-            **self.job(),
-            'pressures': List(list(pressures)),
-            'seed': Int(1000 * self.seed + offset),
-            'cells': List(_cells(chosen['cells'], int(chosen['frames']))),
-            'settings': Dict(settings),
+        method = {
+            'method': chosen['method'],
+            'cells': shared_cells(chosen['cells'], int(chosen['frames'])),
+            'settings': settings,
         }
         return {
-            'sample': {'sample': sample},
+            'pressures': List(list(pressures)),
+            'methods': {chosen['prefix']: Dict(method)},
+            'seed': Int(1000 * self.seed + offset),
+            'sample': {'sample': self.job()},
             'label': self.label(),
             'validation_frames': Int(chosen['validation_frames']),
             'split_seed': Int(1000 * self.seed + 100 + offset),
@@ -191,31 +193,12 @@ class _Parts:
             'sample': {
                 'sample': {**self.job(), 'settings': gamma_settings(self.inputs['reference'])}
             },
-            'label': {'kpoints_mesh': self.mesh, 'pw_base': pw},
+            'label': label_inputs(self.inputs, mesh=self.mesh, pw=pw),
             'fit': {'fit': self.job()},
         }
 
     def phonons(self) -> dict[str, Any]:
         return {'phonons': {**self.job(), **phonon_inputs(self.inputs['phonons'], self.structure)}}
-
-
-def _cells(cells: Sequence[dict[str, Any]], frames: int) -> list[dict[str, Any]]:
-    """Share `frames` out by largest remainders, so that their sum is exact."""
-    shares = np.array([cell['share'] for cell in cells], dtype=float)
-    ideal = frames * shares / shares.sum()
-    counts = np.floor(ideal).astype(int)
-    for index in np.argsort(counts - ideal, kind='stable')[: frames - counts.sum()]:
-        counts[index] += 1
-    return [
-        {'supercell_matrix': cell['supercell_matrix'], 'count': int(count)}
-        for cell, count in zip(cells, counts, strict=True)
-        if count
-    ]
-
-
-def _rattle(rattle: Mapping[str, Any], structure: StructureData) -> dict[str, Any]:
-    default = rattle['default']
-    return {symbol: rattle.get(symbol, default) for symbol in sorted(structure.get_symbols_set())}
 
 
 def _with_margin(pressures: Sequence[float], margin: float) -> list[float]:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from aiida.orm import AbstractCode, Bool, Dict, List, Str, StructureData
+from aiida.orm import AbstractCode, Bool, Dict, Float, Int, List, Str, StructureData
+from ase import Atoms
+from numpy.typing import ArrayLike
 
+from aiida_insbench.science.dft_levels import functional_of
 from aiida_insbench.science.errors import InputError, format_error
+from aiida_insbench.science.molecules import find_molecules
 from aiida_insbench.workflows.protocols.options import pw_options
+
+#: D3 with the damping of Becke and Johnson (pw.x counts 3 as zero damping, 4 as this).
+DISPERSION: dict[str, Any] = {'vdw_corr': 'grimme-d3', 'dftd3_version': 4}
+#: Functionals that D3 has no parameters for, or that hold dispersion themselves.
+_WITHOUT_D3 = ('LDA', 'PZ', 'PW', 'VDW', 'RVV10')
 
 
 def pw_inputs(
@@ -20,10 +30,18 @@ def pw_inputs(
     cutoffs: tuple[float, float],
     *,
     ranks: int = 1,
+    atoms: Atoms | None = None,
 ) -> dict[str, Any]:
-    """Inputs of `PwBaseWorkChain` from ``clean_workdir`` and ``pw`` of a protocol."""
+    """Inputs of `PwBaseWorkChain` from ``clean_workdir``, ``dispersion`` and ``pw`` of a protocol.
+
+    With ``dispersion: auto`` a crystal of molecules (`atoms`) gets D3(BJ), unless its functional is
+    not one of those that want it.
+    """
     parameters = {key: dict(values) for key, values in inputs['pw'].items()}
-    parameters['SYSTEM'].update({'ecutwfc': cutoffs[0], 'ecutrho': cutoffs[1]})
+    system = parameters['SYSTEM']
+    system.update({'ecutwfc': cutoffs[0], 'ecutrho': cutoffs[1]})
+    if 'vdw_corr' not in system and _wants_dispersion(inputs, system, pseudos, atoms):
+        system.update(DISPERSION)
     return {
         'clean_workdir': Bool(inputs['clean_workdir']),
         'on_unhandled_failure': Str('restart_once'),
@@ -36,6 +54,51 @@ def pw_inputs(
     }
 
 
+def _wants_dispersion(
+    inputs: Mapping[str, Any],
+    system: Mapping[str, Any],
+    pseudos: Mapping[str, Any],
+    atoms: Atoms | None,
+) -> bool:
+    chosen = inputs.get('dispersion', 'auto')
+    if chosen not in ('auto', 'd3', 'none'):
+        raise InputError(f'`dispersion` is {chosen!r}; it must be auto, d3 or none.')
+    if chosen != 'auto' or atoms is None:
+        return bool(chosen == 'd3')
+    functional = str(system.get('input_dft') or functional_of_pseudos(pseudos)).upper()
+    if not functional or functional.startswith(_WITHOUT_D3):
+        return False
+    molecules = find_molecules(atoms)
+    return molecules is not None and any(len(one.atoms) > 1 for one in molecules)
+
+
+def functional_of_pseudos(pseudos: Mapping[str, Any]) -> str:
+    """Functional for which pseudopotentials were made, such as ``PBE``; empty if they do not say.
+
+    Raises
+    ------
+    InputError
+        If they were made for different ones.
+    """
+    found = {}
+    for element, pseudo in pseudos.items():
+        header = str(pseudo.get_content())[:20000]
+        match = re.search(r'functional\s*=\s*"([^"]*)"', header) or re.search(
+            r'^\s*(.+?)\s+Exchange-Correlation functional', header, re.MULTILINE
+        )
+        if match:
+            found[element] = functional_of({'functional': match.group(1)}) or ''
+    if len(set(found.values())) > 1:
+        listed = ', '.join(f'{element}: {name}' for element, name in sorted(found.items()))
+        raise InputError(
+            format_error(
+                f'The pseudopotentials were made for different functionals ({listed}).',
+                fix='Take them from one family.',
+            )
+        )
+    return next(iter(found.values()), '')
+
+
 def relax_inputs(
     inputs: Mapping[str, Any], pressures: Sequence[float], *, mesh: List, pw: dict[str, Any]
 ) -> dict[str, Any]:
@@ -45,6 +108,16 @@ def relax_inputs(
         'kpoints_mesh': mesh,
         'settings': Dict(inputs['relax']),
         'pw_base': pw,
+    }
+
+
+def label_inputs(inputs: Mapping[str, Any], *, mesh: List, pw: dict[str, Any]) -> dict[str, Any]:
+    """Inputs of `LabelWorkChain` but the pool."""
+    return {
+        'kpoints_mesh': mesh,
+        'pw_base': pw,
+        'max_concurrent': Int(inputs['max_concurrent']),
+        'minimum_success_fraction': Float(inputs['minimum_success_fraction']),
     }
 
 
@@ -69,7 +142,8 @@ def check_pseudos(structure: StructureData, pseudos: Mapping[str, Any]) -> None:
 def unit_cell_mesh(inputs: Mapping[str, Any], structure: StructureData) -> List:
     """K mesh of the unit cell: ``kpoints_mesh``, or from ``kpoints_distance`` (Å⁻¹)."""
     given = inputs['kpoints_mesh']
-    return List(given or _mesh_by_distance(structure, float(inputs['kpoints_distance'])))
+    cell = structure.get_ase().cell.array
+    return List(given or mesh_by_distance(cell, float(inputs['kpoints_distance'])))
 
 
 def supercell_by_distance(structure: StructureData, distance: float) -> list[list[int]]:
@@ -82,6 +156,7 @@ def supercell_by_distance(structure: StructureData, distance: float) -> list[lis
     return matrix
 
 
-def _mesh_by_distance(structure: StructureData, distance: float) -> list[int]:
-    reciprocal = 2 * np.pi * np.linalg.norm(structure.get_ase().cell.reciprocal().array, axis=1)
+def mesh_by_distance(cell: ArrayLike, distance: float) -> list[int]:
+    """Γ-centred mesh with neighbouring points at most `distance` (Å⁻¹) apart."""
+    reciprocal = 2 * np.pi * np.linalg.norm(np.linalg.inv(np.asarray(cell)).T, axis=1)
     return [max(1, math.ceil(length / distance - 1e-9)) for length in reciprocal]

@@ -14,6 +14,7 @@ from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
 from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.workflows.protocols.dft import (
     check_pseudos,
+    label_inputs,
     pw_inputs,
     relax_inputs,
     supercell_by_distance,
@@ -82,7 +83,8 @@ class ReferenceProtocol(ProtocolMixin):
         chosen = inputs['reference']
         check_pseudos(structure, pseudos)
         mesh = unit_cell_mesh(inputs, structure)
-        pw = pw_inputs(pw_code, inputs, pseudos, cutoffs, ranks=ranks)
+        atoms = structure.get_ase()
+        pw = pw_inputs(pw_code, inputs, pseudos, cutoffs, ranks=ranks, atoms=atoms)
         job = {'code': job_code, 'metadata': job_metadata(1)}
         builder = cls.get_builder()  # type: ignore[attr-defined]
         builder.relax = {
@@ -95,7 +97,7 @@ class ReferenceProtocol(ProtocolMixin):
         )
         if np.array_equal(matrix, np.eye(3)):
             builder.sample = {'sample': {**job, 'settings': gamma_settings(chosen)}}
-            builder.label = {'kpoints_mesh': mesh, 'pw_base': pw}
+            builder.label = label_inputs(inputs, mesh=mesh, pw=pw)
             return builder
         tight = {**inputs, 'pw': _laid_over(inputs['pw'], chosen['pw'])}
         builder.supercell_matrix = List(matrix)
@@ -104,7 +106,7 @@ class ReferenceProtocol(ProtocolMixin):
             'symmetry_tolerance': Float(chosen['symprec']),
             'kpoints_mesh': mesh,
             'clean_workdir': pw['clean_workdir'],
-            'pw_base': pw_inputs(pw_code, tight, pseudos, cutoffs, ranks=ranks),
+            'pw_base': pw_inputs(pw_code, tight, pseudos, cutoffs, ranks=ranks, atoms=atoms),
         }
         return builder
 

@@ -1,0 +1,160 @@
+r"""What a self-consistent run with plane waves takes, before it is started: an estimate.
+
+Counts are physics; time comes from them by rates measured once.
+
+* Plane waves of one k point: those inside the sphere :math:`|G|^2 < E_\mathrm{cut}` (Ry, bohr):
+  :math:`N_\mathrm{pw} = V E_\mathrm{cut}^{3/2} / 6\pi^2`.
+* Points of the FFT grid: the box around the sphere of the density, :math:`\prod_i L_i
+  \sqrt{E_\rho}/\pi`, with :math:`L_i` the lengths of the axes.
+* k points of a Γ-centred mesh without symmetry but time reversal: those that are their own
+  opposite once, of the others one in two. Crystals with symmetry have fewer.
+* Time: each iteration applies the Hamiltonian to each band, two FFTs of the wave functions' grid
+  and projections each, and makes them orthogonal, :math:`N_b^2 N_\mathrm{pw}`.
+
+Rates are of one core of a machine of 2020 to 2025 with a vendor-grade BLAS; another may be three
+times faster or slower. See Payne et al., *Rev. Mod. Phys.* **64**, 1045 (1992), sections III and V.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms, units
+
+from aiida_insbench.science.errors import InputError, format_error
+
+#: Applications of the Hamiltonian to each band in all iterations of one run (15 of about 3), and
+#: as many again in share for forces, stress and what comes before.
+_APPLICATIONS = 50.0
+#: Seconds of one core per floating-point operation of FFTs and of matrix products.
+_FFT_SECONDS, _MATRIX_SECONDS = 1.0e-9, 0.25e-9
+_FIXED_SECONDS = 0.4
+_COMPLEX = 16.0  # bytes
+#: Copies of the wave functions of one k point in Davidson's method, beyond those kept.
+_WORK_COPIES = 4.0
+_GRID_ARRAYS = 12.0
+_PROGRAM_BYTES = 60e6
+#: More bands than filled ones where occupations are smeared.
+_EXTRA_BANDS = 1.2
+
+
+@dataclass(frozen=True)
+class ScfCost:
+    """What one run takes.
+
+    Attributes
+    ----------
+    electrons : float
+        Valence electrons.
+    bands, k_points, plane_waves, grid_points : int
+        Bands and plane waves are those of one k point.
+    core_seconds : float
+        Time of one core; good to a factor of three.
+    memory_bytes, disk_bytes : float
+        At most in use, for one process.
+    """
+
+    electrons: float
+    bands: int
+    k_points: int
+    plane_waves: int
+    grid_points: int
+    core_seconds: float
+    memory_bytes: float
+    disk_bytes: float
+
+
+def scf_cost(
+    *,
+    atoms: Atoms,
+    cutoffs: tuple[float, float],
+    valence: Mapping[str, float],
+    k_points: int,
+    smeared: bool = False,
+    spins: int = 1,
+    gamma_only: bool = False,
+) -> ScfCost:
+    """Estimate one self-consistent run.
+
+    Parameters
+    ----------
+    atoms : Atoms
+        The cell.
+    cutoffs : tuple of two floats
+        Of wave functions and density, Ry.
+    valence : mapping
+        Element to valence electrons of its pseudopotential.
+    k_points : int
+        As `points_of_mesh` counts them, or of a list.
+    smeared : bool
+        Whether occupations are smeared.
+    spins : int
+        2 for spin-polarised.
+    gamma_only : bool
+        Whether wave functions are real (half the plane waves).
+
+    Raises
+    ------
+    InputError
+        If an element has no valence, or a cutoff is not positive.
+    """
+    _check(atoms, cutoffs, valence)
+    volume = atoms.get_volume() / units.Bohr**3
+    electrons = float(sum(valence[symbol] for symbol in atoms.get_chemical_symbols()))
+    bands = math.ceil(electrons / 2 * (_EXTRA_BANDS if smeared else 1.0))
+    waves = volume * cutoffs[0] ** 1.5 / (6 * np.pi**2) / (2 if gamma_only else 1)
+    dense, smooth = (_grid(atoms, cutoff) for cutoff in (cutoffs[1], 4 * cutoffs[0]))
+    k_spins = k_points * spins
+    wave_bytes = _COMPLEX * waves * bands
+    return ScfCost(
+        electrons=electrons,
+        bands=bands,
+        k_points=k_points,
+        plane_waves=round(waves),
+        grid_points=round(dense),
+        core_seconds=_FIXED_SECONDS + k_spins * _seconds(bands, waves, smooth, electrons),
+        memory_bytes=_PROGRAM_BYTES
+        + wave_bytes * (k_spins + _WORK_COPIES)
+        + _GRID_ARRAYS * _COMPLEX * dense * spins,
+        disk_bytes=wave_bytes * k_spins + 3 * _COMPLEX * dense * spins,
+    )
+
+
+def points_of_mesh(mesh: Sequence[int]) -> int:
+    """K points of a Γ-centred mesh that time reversal leaves.
+
+    Of n points along an axis 1 is its own opposite if n is odd, 2 if n is even.
+    """
+    own = math.prod(1 if number % 2 else 2 for number in mesh)
+    return (math.prod(mesh) + own) // 2
+
+
+def _seconds(bands: int, waves: float, smooth: float, electrons: float) -> float:
+    """Seconds for one k point."""
+    transforms = 2 * 5 * smooth * math.log2(max(smooth, 2.0)) * bands
+    projections = 8 * 2 * electrons * waves * bands
+    orthogonal = 8 * 2 * bands**2 * waves
+    return _APPLICATIONS * (
+        _FFT_SECONDS * transforms + _MATRIX_SECONDS * (projections + orthogonal)
+    )
+
+
+def _grid(atoms: Atoms, cutoff: float) -> float:
+    lengths = atoms.cell.lengths() / units.Bohr
+    return float(np.prod(np.maximum(1.0, lengths * math.sqrt(cutoff) / np.pi)))
+
+
+def _check(atoms: Atoms, cutoffs: tuple[float, float], valence: Mapping[str, float]) -> None:
+    if not min(cutoffs) > 0:
+        raise InputError(f'The cutoffs are {list(cutoffs)}; give two numbers above 0, in Ry.')
+    lacking = sorted(set(atoms.get_chemical_symbols()) - set(valence))
+    if lacking:
+        raise InputError(
+            format_error(
+                f'No pseudopotential for {", ".join(lacking)}.',
+                fix='Install a family that has them, and name it.',
+            )
+        )

@@ -1,0 +1,179 @@
+"""Builder of one round of data from a protocol, for `DatasetWorkChain`."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiida.engine import ProcessBuilder
+from aiida.orm import AbstractCode, Dict, Int, List, Str, StructureData
+from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
+
+from aiida_insbench.data.dataset import DatasetData
+from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.science.molecules import find_molecules
+from aiida_insbench.science.pressure import check_pressures
+from aiida_insbench.workflows.protocols.dft import (
+    check_pseudos,
+    label_inputs,
+    pw_inputs,
+    relax_inputs,
+    unit_cell_mesh,
+)
+from aiida_insbench.workflows.protocols.options import job_metadata
+from aiida_insbench.workflows.protocols.rounds import rattle_of, shared_cells
+
+
+class DatasetProtocol(ProtocolMixin):
+    """`get_builder_from_protocol` and `get_builder_restart` of a round of data."""
+
+    @classmethod
+    def get_protocol_filepath(cls) -> pathlib.Path:
+        """Path of the YAML file: a campaign makes its data by the same protocols."""
+        return pathlib.Path(__file__).with_name('campaign.yaml')
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        pw_code: AbstractCode,
+        job_code: AbstractCode,
+        structure: StructureData,
+        pressures: Sequence[float],
+        *,
+        pseudos: Mapping[str, Any],
+        cutoffs: tuple[float, float],
+        potential: PotentialData | None = None,
+        known: DatasetData | None = None,
+        convergence: Dict | None = None,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        seed: int = 1,
+        ranks: int = 1,
+    ) -> ProcessBuilder:
+        """Fill a builder.
+
+        Frames are drawn about the crystal relaxed by DFT at each pressure: whole molecules moved
+        and atoms rattled or, with a `potential`, along its modes with equal energy in each. Of
+        ``pool_per_frame`` times as many as wanted those are labelled that differ most.
+
+        Parameters
+        ----------
+        pw_code, job_code : AbstractCode
+            pw.x, and ``insbench-job``.
+        structure : StructureData
+            The crystal.
+        pressures : sequence of float
+            Target pressures in GPa; positive is compression.
+        pseudos : mapping
+            Element to pseudopotential node.
+        cutoffs : tuple of two floats
+            Plane-wave cutoffs of wave functions and charge density, Ry.
+        potential : PotentialData, optional
+            A first potential: its modes are followed, its descriptors tell frames apart.
+        known : DatasetData, optional
+            Frames labelled before.
+        convergence : Dict, optional
+            Of `insbench.converge`.
+        protocol : {'fast', 'balanced', 'stringent'}
+            How many frames, and how dense the k points.
+        overrides : dict, optional
+            Laid over the protocol, the keys of the YAML file; of ``dataset``: ``frames``,
+            ``pool_per_frame``, ``descriptors``, ``relax``, ``gas_molecules``, ``isolated_atoms``.
+        seed : int
+            From which the seeds of sampling, selection and split are derived.
+        ranks : int
+            MPI ranks of each pw.x.
+
+        Returns
+        -------
+        ProcessBuilder
+            Ready to submit.
+
+        Raises
+        ------
+        InputError
+            If an element has no pseudopotential, or a pressure is not one.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        chosen = inputs['dataset']
+        targets = check_pressures(pressures)
+        check_pseudos(structure, pseudos)
+        atoms = structure.get_ase()
+        mesh = unit_cell_mesh(inputs, structure)
+        pw = pw_inputs(pw_code, inputs, pseudos, cutoffs, ranks=ranks, atoms=atoms)
+        job = {'code': job_code, 'metadata': job_metadata(1)}
+        round_name = 'first_round' if potential is None else 'second_round'
+        frames = int(chosen['frames'] or inputs[round_name]['frames'])
+        pool = math.ceil(frames * float(chosen['pool_per_frame']))
+        builder = cls.get_builder()  # type: ignore[attr-defined]
+        builder.structure = structure
+        builder.pressures = List(list(targets))
+        builder.seed = Int(1000 * seed)
+        builder.split_seed = Int(1000 * seed + 100)
+        builder.validation_frames = Int(inputs[round_name]['validation_frames'])
+        builder.methods = _methods(inputs, structure, pool, with_potential=potential is not None)
+        builder.sample = {'sample': job}
+        builder.label = label_inputs(inputs, mesh=mesh, pw=pw)
+        if convergence is not None:
+            builder.label.convergence = convergence
+        if chosen['relax']:
+            relax = relax_inputs(inputs, targets, mesh=mesh, pw=pw)
+            builder.relax = {key: value for key, value in relax.items() if key != 'pressures'}
+        if pool > frames:
+            builder.select = {'select': {**job, **_selection(chosen, frames, seed, potential)}}
+        for name, node in (('potential', potential), ('known', known)):
+            if node is not None:
+                builder[name] = node
+        return builder
+
+    @classmethod
+    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
+        """Builder with the inputs of an earlier run; with caching on, nothing runs twice."""
+        builder: ProcessBuilder = node.get_builder_restart()
+        return builder
+
+
+def _methods(
+    inputs: Mapping[str, Any], structure: StructureData, count: int, *, with_potential: bool
+) -> dict[str, Dict]:
+    chosen = inputs['dataset']
+    made = {}
+    if with_potential:
+        second = inputs['second_round']
+        made['modes'] = {
+            'method': 'equal-energy',
+            'cells': shared_cells(second['cells'], count),
+            'settings': dict(second['settings']),
+            'relaxed': False,
+        }
+    else:
+        first = inputs['first_round']
+        settings = {**first['settings'], 'volume_range': chosen['volume_range']}
+        settings['rattle'] = rattle_of(settings['rattle'], structure)
+        molecular = find_molecules(structure.get_ase())
+        several = molecular is not None and any(len(one.atoms) > 1 for one in molecular)
+        made['rattled'] = {
+            'method': 'molecular-rattle' if several else 'strain-rattle',
+            'cells': shared_cells(first['cells'], count),
+            'settings': {**settings, **(chosen['molecules'] if several else {})},
+        }
+    if chosen['gas_molecules']:
+        settings = {'count': int(chosen['gas_molecules'])}
+        settings['rattle'] = rattle_of(inputs['first_round']['settings']['rattle'], structure)
+        made['gas'] = {'method': 'gas-molecules', 'settings': settings}
+    if chosen['isolated_atoms']:
+        made['atom'] = {'method': 'isolated-atoms', 'settings': {}}
+    return {name: Dict(entry) for name, entry in made.items()}
+
+
+def _selection(
+    chosen: Mapping[str, Any], frames: int, seed: int, potential: PotentialData | None
+) -> dict[str, Any]:
+    descriptors = chosen['descriptors'] or ('soap' if potential is None else 'mace')
+    return {
+        'count': Int(frames),
+        'seed': Int(1000 * seed + 200),
+        'descriptors': Str(descriptors),
+    }

@@ -1,0 +1,113 @@
+"""Builder of DFT labels from a protocol, for `LabelWorkChain`."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from aiida.engine import ProcessBuilder
+from aiida.orm import AbstractCode, Dict, List
+from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
+from ase import Atoms
+
+from aiida_insbench.data.dataset import DatasetData
+from aiida_insbench.science.errors import InputError, format_error
+from aiida_insbench.workflows.protocols.dft import label_inputs, mesh_by_distance, pw_inputs
+
+
+class LabelProtocol(ProtocolMixin):
+    """`get_builder_from_protocol` and `get_builder_restart` of labelling."""
+
+    @classmethod
+    def get_protocol_filepath(cls) -> pathlib.Path:
+        """Path of the YAML file: a campaign labels by the same protocols."""
+        return pathlib.Path(__file__).with_name('campaign.yaml')
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        pw_code: AbstractCode,
+        pool: DatasetData,
+        *,
+        pseudos: Mapping[str, Any],
+        cutoffs: tuple[float, float],
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        convergence: Dict | None = None,
+        ranks: int = 1,
+    ) -> ProcessBuilder:
+        """Fill a builder.
+
+        Parameters
+        ----------
+        pw_code : AbstractCode
+            pw.x.
+        pool : DatasetData
+            Frames; labels they have are not used.
+        pseudos : mapping
+            Element to pseudopotential node.
+        cutoffs : tuple of two floats
+            Plane-wave cutoffs of wave functions and charge density, Ry; one for all frames.
+        protocol : {'fast', 'balanced', 'stringent'}
+            Sets the k mesh of the unit cell, by a distance.
+        overrides : dict, optional
+            Laid over the protocol: ``pw``, ``dispersion``, ``kpoints_mesh``,
+            ``kpoints_distance``, ``max_concurrent``, ``minimum_success_fraction``.
+        convergence : Dict, optional
+            Of `insbench.converge`.
+        ranks : int
+            MPI ranks of each pw.x.
+
+        Returns
+        -------
+        ProcessBuilder
+            Ready to submit.
+
+        Raises
+        ------
+        InputError
+            If an element has no pseudopotential, or pseudopotentials do not go together.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        lacking = sorted(set(pool.elements) - set(pseudos))
+        if lacking:
+            raise InputError(
+                format_error(
+                    f'No pseudopotential for {", ".join(lacking)}.',
+                    fix='Install a family that has them (aiida-pseudo install) and name it.',
+                )
+            )
+        crystal = densest_crystal(pool.get_frames())
+        cell = unit_cell_of(crystal)
+        mesh = inputs['kpoints_mesh'] or mesh_by_distance(cell, float(inputs['kpoints_distance']))
+        used = {element: pseudos[element] for element in pool.elements}
+        pw = pw_inputs(pw_code, inputs, used, cutoffs, ranks=ranks, atoms=crystal)
+        builder = cls.get_builder()  # type: ignore[attr-defined]
+        builder.pool = pool
+        for name, value in label_inputs(inputs, mesh=List(mesh), pw=pw).items():
+            builder[name] = value
+        if convergence is not None:
+            builder.convergence = convergence
+        return builder
+
+    @classmethod
+    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
+        """Builder with the inputs of an earlier run; with caching on, nothing runs twice."""
+        builder: ProcessBuilder = node.get_builder_restart()
+        return builder
+
+
+def densest_crystal(frames: list[Atoms]) -> Atoms:
+    """Of the frames of crystals the one under the highest compression; else the first frame."""
+    crystals = [frame for frame in frames if not frame.info.get('gas_phase')]
+    if not crystals:
+        return frames[0]
+    return min(crystals, key=lambda frame: float(frame.get_volume() / len(frame)))
+
+
+def unit_cell_of(frame: Atoms) -> Any:
+    """Axes (Å) of the unit cell that a frame's supercell repeats."""
+    matrix = np.asarray(frame.info['supercell_matrix'], dtype=float).reshape(3, 3)
+    return np.linalg.solve(matrix, frame.cell.array)
