@@ -12,8 +12,10 @@ exactly where the energy is quadratic. A third term, a constant pressure times t
 takes up the Pulay stress of a finite cutoff. The least-squares factors of the first two over many
 pairs are 1; forces in Ha/bohr taken for eV/Å make the first 51.4, a stress of the other sign makes
 the second −1. Pairs weigh as 1/d² with d their distance, since the error grows as d³. Nothing of
-this depends on the chemistry. Where pairs do not determine a factor, magnitudes must
-do: forces of 0.01 to 50 eV/Å, stresses below 1 eV/Å³ (160 GPa).
+this depends on the chemistry. How well a factor is known follows from the correlation: molecules
+that turn far between frames leave it open by a factor of 1.5, and then only coarser faults show.
+Where pairs do not determine a factor, magnitudes must do: forces of 0.01 to 50 eV/Å, stresses below
+1 eV/Å³ (160 GPa).
 
 What the pairs cannot see: a file wholly in one foreign system of lengths in Å (kcal/mol and
 kcal/mol/Å).
@@ -40,9 +42,14 @@ MOST_FRAMES = 120
 _NEIGHBOURS = 3
 #: Root mean square distance (Å) beyond which a pair is no neighbourhood.
 _FARTHEST = 0.6
-#: A factor is determined if its standard error is below this share of it.
-_RELATIVE_ERROR = 0.1
-_FEWEST_PAIRS = 6
+#: A factor is determined if the squared partial correlation of energy and work is above this, and
+#: its t statistic squared above that: 4 standard deviations.
+_CORRELATION = 0.15
+#: And what the other terms leave of the energies is more than this share: anharmonicity makes as
+#: much of their error.
+_SHARE = 0.1
+_SIGNIFICANCE = 16.0
+_FEWEST_PAIRS = 8
 #: Distance (Å) below which rounding in the file, not anharmonicity, makes the error.
 _CLOSEST = 0.01
 
@@ -59,19 +66,27 @@ class _Pair:
 
 
 @dataclass(frozen=True)
+class Factor:
+    """A factor and how far, as a natural logarithm, it may be off either way."""
+
+    value: float
+    width: float
+
+
+@dataclass(frozen=True)
 class WorkFactors:
     """Factors of the work of forces and of stress; 1 if units agree.
 
     Attributes
     ----------
-    forces, stress : float or None
+    forces, stress : Factor or None
         None where the pairs do not determine it.
     pairs : int
         Pairs of frames used.
     """
 
-    forces: float | None
-    stress: float | None
+    forces: Factor | None
+    stress: Factor | None
     pairs: int
 
 
@@ -83,16 +98,9 @@ def work_factors(frames: Sequence[Atoms]) -> WorkFactors:
     weight = 1 / np.array([max(pair.distance, _CLOSEST) ** 2 for pair in pairs])
     energy = weight * np.array([pair.energy for pair in pairs])
     work = weight[:, None] * np.array([(p.forces, p.stress, p.volume) for p in pairs])
-    factors, errors = _fit(energy, work)
-    rest = np.abs(energy - work @ factors)
-    kept = rest <= max(4 * 1.4826 * float(np.median(rest)), 1e-12)
-    if kept.sum() > _FEWEST_PAIRS:
-        factors, errors = _fit(energy[kept], work[kept])
-    determined = [
-        float(value) if error < _RELATIVE_ERROR * abs(value) else None
-        for value, error in zip(factors, errors, strict=True)
-    ]
-    return WorkFactors(determined[0], determined[1], int(kept.sum()))
+    kept = _without_outliers(energy, work)
+    energy, work = energy[kept], work[kept]
+    return WorkFactors(_factor(energy, work, 0), _factor(energy, work, 1), len(energy))
 
 
 def rms_force(frames: Sequence[Atoms]) -> float:
@@ -107,23 +115,40 @@ def rms_stress(frames: Sequence[Atoms]) -> float:
     return float(np.sqrt(np.mean(stress**2)))
 
 
-def _fit(energy: FloatArray, work: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Least squares and standard errors; columns without variance have an infinite error."""
-    scale = np.sqrt(np.mean(work**2, axis=0))
+def _without_outliers(energy: FloatArray, work: FloatArray) -> NDArray[np.bool_]:
+    """Pairs within four standard deviations, from the median, of what all together explain."""
+    rest = np.abs(_rest(energy, work))
+    kept = np.asarray(rest <= max(4 * 1.4826 * float(np.median(rest)), 1e-12))
+    return kept if kept.sum() >= _FEWEST_PAIRS else np.ones(len(energy), dtype=bool)
+
+
+def _factor(energy: FloatArray, work: FloatArray, term: int) -> Factor | None:
+    """Factor of one term, once the others have explained what they can; None if undetermined.
+
+    Both sides have errors. The factor lies between the direct regression and the inverse of the
+    reverse one (Frisch): their geometric mean times or by the partial correlation.
+    """
+    others = np.delete(work, term, axis=1)
+    own = _rest(work[:, term], others)
+    left = _rest(energy, others)
+    here, there, both = float(own @ own), float(left @ left), float(own @ left)
+    whole = float(work[:, term] @ work[:, term])
+    if here <= 1e-10 * max(whole, 1e-300) or there <= _SHARE**2 * float(energy @ energy):
+        return None
+    squared = both**2 / (here * there)
+    free = len(energy) - work.shape[1] - 1
+    if squared < _CORRELATION or squared * free < _SIGNIFICANCE * (1 - squared):
+        return None
+    return Factor(math.copysign(math.sqrt(there / here), both), max(-math.log(squared) / 2, 0.0))
+
+
+def _rest(values: FloatArray, columns: FloatArray) -> FloatArray:
+    """What a least-squares fit of the columns leaves; columns of nothing explain nothing."""
+    scale = np.sqrt(np.mean(columns**2, axis=0))
     used = scale > 1e-12 * max(float(scale.max()), 1e-300)
-    factors, errors = np.zeros(work.shape[1]), np.full(work.shape[1], math.inf)
-    free = len(energy) - int(used.sum())
-    if not used.any() or free < 1:
-        return factors, errors
-    columns = work[:, used] / scale[used]
-    solution, _, rank, _ = np.linalg.lstsq(columns, energy, rcond=1e-8)
-    if rank < used.sum():
-        return factors, errors
-    rest = energy - columns @ solution
-    covariance = np.linalg.inv(columns.T @ columns) * float(rest @ rest) / free
-    factors[used] = solution / scale[used]
-    errors[used] = np.sqrt(np.diag(covariance)) / scale[used]
-    return factors, errors
+    scaled = columns[:, used] / scale[used]
+    solution, *_ = np.linalg.lstsq(scaled, values, rcond=1e-8)
+    return np.asarray(values - scaled @ solution)
 
 
 def _groups(frames: Sequence[Atoms]) -> list[list[Atoms]]:

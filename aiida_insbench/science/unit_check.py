@@ -15,6 +15,7 @@ from ase import Atoms
 
 from aiida_insbench.science.errors import DatasetError, format_error
 from aiida_insbench.science.label_consistency import (
+    Factor,
     WorkFactors,
     rms_force,
     rms_stress,
@@ -27,6 +28,8 @@ from aiida_insbench.science.label_units import ENERGY_UNITS, FORCE_UNITS, STRESS
 _AGREEMENT = 0.45
 #: And within this of the factor of a unit it is taken for it.
 _TOLERANCE = 0.3
+#: With fewer pairs a contradiction that no unit explains is a warning.
+_FEW_PAIRS = 20
 #: Explanations as close as this to the best one are named too.
 _AMBIGUOUS = 0.05
 FORCE_RANGE = (0.01, 50.0)
@@ -69,8 +72,8 @@ def check_units(
     Returns
     -------
     dict
-        ``forces`` and ``stress``: factors, None where not determined; ``pairs``; ``rms_force``;
-        ``rms_stress``.
+        ``forces`` and ``stress``: factors, None where not determined; ``uncertainty`` of their
+        logarithms; ``pairs``; ``rms_force``; ``rms_stress``.
     list of str
         What could not be checked.
 
@@ -80,17 +83,22 @@ def check_units(
         Naming the file and the option to give.
     """
     found = work_factors(frames)
-    _refuse_factors(found, said, frames, name)
+    warnings = _refuse_factors(found, said, frames, name)
     force, stress = rms_force(frames), rms_stress(frames)
     _refuse_magnitudes(found, force, stress, frames, name)
-    warnings = [
+    warnings += [
         f'units of {what} against the energies: not determined by the frames, only by magnitude'
         for what, factor in (('forces', found.forces), ('stress', found.stress))
         if factor is None
     ]
     report = {
-        'forces': found.forces,
-        'stress': found.stress,
+        'forces': None if found.forces is None else found.forces.value,
+        'stress': None if found.stress is None else found.stress.value,
+        'uncertainty': {
+            what: factor.width
+            for what, factor in (('forces', found.forces), ('stress', found.stress))
+            if factor is not None
+        },
         'pairs': found.pairs,
         'rms_force': force,
         'rms_stress': stress,
@@ -100,22 +108,24 @@ def check_units(
 
 def _refuse_factors(
     found: WorkFactors, said: LabelUnits, frames: Sequence[Atoms], name: str
-) -> None:
+) -> list[str]:
+    """Raise if factors contradict the units; of few pairs, what no unit explains is a warning."""
     if all(_agrees(factor) for factor in (found.forces, found.stress)):
-        return
+        return []
     measured = [
-        f'the work of the {what} times {factor:.3g}'
+        f'the work of the {what} times {factor.value:.3g}'
         for what, factor in (('forces', found.forces), ('stress', found.stress))
         if factor is not None and not _agrees(factor)
     ]
+    seen = (
+        f'between {found.pairs} near pairs of its {len(frames)} frames (0 to {len(frames) - 1}), '
+        f'differences of energy are {" and ".join(measured)}; both should be 1.'
+    )
     guesses = _guesses(found, said)
+    if not guesses and found.pairs < _FEW_PAIRS:
+        return [f'{name}: {seen} No known unit explains that; the frames are few.']
     raise DatasetError(
-        format_error(
-            f'{name}: the labels are not in the units given. Between {found.pairs} near pairs of '
-            f'its {len(frames)} frames (0 to {len(frames) - 1}), differences of energy are '
-            f'{" and ".join(measured)}; both should be 1.',
-            fix=_remedy(guesses),
-        )
+        format_error(f'{name}: the labels are not in the units given: {seen}', fix=_remedy(guesses))
     )
 
 
@@ -123,8 +133,8 @@ def _remedy(guesses: list[_Guess]) -> str:
     if not guesses:
         return (
             'No known unit explains that: energies, forces and stress do not belong together '
-            '(another functional, a missing dispersion term, mixed settings?). If they do, shaken by '
-            '0.3 Å and more, --no-unit-check.'
+            '(another functional, a missing dispersion term, mixed settings?). If they do, '
+            '--no-unit-check.'
         )
     if guesses[0].gradients:
         return 'These are gradients, not forces: change their sign in the file.'
@@ -144,7 +154,7 @@ def _guesses(found: WorkFactors, said: LabelUnits) -> list[_Guess]:
 
 def _all_guesses(found: WorkFactors, said: LabelUnits) -> Iterator[_Guess]:
     """Every combination of units; what the pairs did not determine is left as it was said."""
-    flipped = found.stress is not None and found.stress < 0
+    flipped = found.stress is not None and found.stress.value < 0
     turned = 'compression' if said.sign == 'tension' else 'tension'
     sign = turned if flipped else said.sign
     all_forces = FORCE_UNITS if found.forces is not None else (said.forces,)
@@ -165,17 +175,19 @@ def _all_guesses(found: WorkFactors, said: LabelUnits) -> Iterator[_Guess]:
                 _distance(found.forces, ratio / by_forces),
                 _distance(found.stress, ratio / by_stress),
             ),
-            gradients=found.forces is not None and found.forces < 0,
+            gradients=found.forces is not None and found.forces.value < 0,
         )
 
 
-def _distance(factor: float | None, change: float) -> float:
-    """How far a factor is from 1 once the units are changed, as a logarithm."""
-    return 0.0 if factor is None else abs(math.log(abs(factor) * change))
+def _distance(factor: Factor | None, change: float) -> float:
+    """How far a factor is from 1 once the units are changed, as a logarithm, beyond its error."""
+    if factor is None:
+        return 0.0
+    return max(abs(math.log(abs(factor.value) * change)) - factor.width, 0.0)
 
 
-def _agrees(factor: float | None) -> bool:
-    return factor is None or (factor > 0 and abs(math.log(factor)) < _AGREEMENT)
+def _agrees(factor: Factor | None) -> bool:
+    return factor is None or (factor.value > 0 and _distance(factor, 1.0) < _AGREEMENT)
 
 
 def _refuse_magnitudes(
