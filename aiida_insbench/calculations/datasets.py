@@ -56,6 +56,9 @@ def merged_dataset(
     """Joined dataset, not stored; see `merge_datasets`."""
     if not datasets:
         raise DatasetError('Give at least one dataset to merge.')
+    others = sorted(name for name, node in datasets.items() if not isinstance(node, DatasetData))
+    if others:
+        raise DatasetError(f'No DatasetData: {", ".join(others)}.')
     nodes = {name: datasets[name] for name in sorted(datasets)}
     labelled = {name: node for name, node in nodes.items() if node.labelled}
     if labelled and len(labelled) < len(nodes):

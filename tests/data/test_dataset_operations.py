@@ -140,6 +140,16 @@ class TestMergeDatasets:
         merged = merge_datasets(a=dataset(1), b=dataset(1), rename_repeated=Bool(True))
         assert identities(merged) == ['r1_000', 'b_r1_000']
 
+    def test_what_is_no_dataset_is_refused(self):
+        with pytest.raises(DatasetError, match='No DatasetData: b'):
+            merge_datasets(a=dataset(1), b=Dict({}))
+
+    def test_pools(self):
+        pools = {name: dataset(1, labelled=False, prefix=name) for name in ('a', 'b')}
+        merged = merge_datasets(**pools)
+        assert (merged.labelled, merged.dft_level) == (False, {})
+        assert identities(merged) == ['a_000', 'b_000']
+
     def test_pool_beside_labels_is_refused(self):
         with pytest.raises(DatasetError, match='`b` has no labels'):
             merge_datasets(a=dataset(1), b=dataset(1, labelled=False, prefix='p'))

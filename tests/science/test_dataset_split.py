@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from aiida_insbench.science.dataset_filter import FrameFilter, filter_frames, frame_filter
 from aiida_insbench.science.dataset_split import apportion, split_frames
 from aiida_insbench.science.errors import DatasetError
+from aiida_insbench.science.frames import is_gas_phase, is_isolated_atom, target_pressure_of
 
 METHODS = ('strain-rattle', 'thermal')
 
@@ -131,6 +132,20 @@ class TestSplit:
     def test_refused(self, options, said):
         with pytest.raises(DatasetError, match=said):
             split_frames(frames([(0, 0), (0, 0), (1, 0), (1, 0)]), seed=0, **options)
+
+
+def test_what_stands_under_no_pressure():
+    """A crystal may have one atom in its cell; a box is longer than 6 Å."""
+    aluminium = Atoms('Al', cell=[[0, 2, 2], [2, 0, 2], [2, 2, 0]], pbc=True)
+    boxed = Atoms('Al', cell=[12, 12, 12], pbc=True)
+    molecule = Atoms('H2', [[0, 0, 0], [0, 0, 0.74]], cell=[8, 8, 8], pbc=True)
+    for atoms in (aluminium, boxed, molecule):
+        atoms.info['target_pressure'] = 2.0
+    assert [is_isolated_atom(atoms) for atoms in (aluminium, boxed, molecule)] == [0, 1, 0]
+    assert [target_pressure_of(atoms) for atoms in (aluminium, boxed, molecule)] == [2.0, None, 2.0]
+    molecule.info['gas_phase'] = True
+    assert is_gas_phase(molecule)
+    assert target_pressure_of(molecule) is None
 
 
 class TestApportion:
