@@ -12,6 +12,10 @@ from aiida_insbench import __version__
 _COMMANDS = {
     'demo': ('aiida_insbench.cli.demo:cmd_demo', 'One crystal, MgH2, through the whole chain.'),
     'setup': ('aiida_insbench.cli.setup:cmd_setup', 'Computer, codes and pseudopotentials.'),
+    'pseudos': (
+        'aiida_insbench.cli.pseudos:cmd_pseudos',
+        'Families of pseudopotentials from a folder or archive.',
+    ),
     'potential': ('aiida_insbench.cli.potential:cmd_potential', 'Import, export, list potentials.'),
     'dataset': (
         'aiida_insbench.cli.dataset:cmd_dataset',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +10,23 @@ from aiida.cmdline.params import options
 from aiida.cmdline.params.types import DataParamType
 from aiida.cmdline.utils import decorators, echo
 
-from aiida_insbench.cli.launch import DEFAULT_CODES
+from aiida_insbench.cli.submission import (
+    CONVERGENCE,
+    CUTOFFS,
+    DEFAULT_CODES,
+    OVERRIDES,
+    PROTOCOL,
+    PSEUDO_FAMILY,
+    RANKS,
+    built,
+    say_cutoffs,
+    submit_and_say,
+    two_codes,
+)
 
 _DATASET = DataParamType(sub_classes=('aiida.data:insbench.dataset',))
-_DICT = DataParamType(sub_classes=('aiida.data:core.dict',))
-_PROTOCOL = click.option('--protocol', type=click.Choice(['fast', 'balanced', 'stringent']))
-_OVERRIDES = click.option(
-    '--overrides', type=click.Path(exists=True, path_type=Path), help='YAML file.'
-)
-_FAMILY = click.option('--pseudo-family', required=True, help='Label of an aiida-pseudo family.')
-_CUTOFFS = click.option(
-    '--cutoffs', nargs=2, type=float, required=True, help='Wave functions and density, Ry.'
-)
 _CODE = options.CODE(required=False, help='pw.x.')
-_RANKS = click.option(
-    '--ranks', type=click.IntRange(min=1), default=1, show_default=True, help='Of each pw.x.'
-)
 _DRY_RUN = click.option('--dry-run', is_flag=True, help='Estimate and check, submit nothing.')
-_CONVERGENCE = click.option(
-    '--convergence', type=_DICT, help='Of `dataset converge`: its Pulay stress is recorded.'
-)
 
 
 @click.command('converge')
@@ -42,11 +38,11 @@ _CONVERGENCE = click.option(
 )
 @click.option('--kpoints', help='Meshes to compare, the coarsest first: 2x2x3,4x4x6.')
 @click.option('--pressures', default='0', show_default=True, help='Target pressures, GPa.')
-@_FAMILY
+@PSEUDO_FAMILY
 @options.CODES(required=False, help='pw.x and insbench-job, in this order.')
-@_PROTOCOL
-@_OVERRIDES
-@_RANKS
+@PROTOCOL
+@OVERRIDES
+@RANKS
 @click.option('--seed', type=int, default=1, show_default=True, help='Of the frames.')
 @click.option('--dry-run', is_flag=True, help='Check everything, submit nothing.')
 @decorators.with_dbenv()
@@ -62,8 +58,8 @@ def cmd_converge(  # type: ignore[no-untyped-def]
     """
     from aiida.orm import StructureData
 
-    from aiida_insbench.cli.launch import two_codes
     from aiida_insbench.cli.preflight import read_structure
+    from aiida_insbench.cli.pseudo_families import pseudos_of
     from aiida_insbench.science.pressure import parse_pressures
     from aiida_insbench.workflows.converge import ConvergeWorkChain
 
@@ -75,11 +71,7 @@ def cmd_converge(  # type: ignore[no-untyped-def]
             parse_pressures(pressures),
             pseudos=pseudos_of(pseudo_family, crystal.get_symbols_set()),
             cutoffs=[tuple(pair) for pair in read_lists(cutoffs, ':', 2, 'cutoffs')],
-            kpoints_meshes=(
-                [[int(n) for n in mesh] for mesh in read_lists(kpoints, 'x', 3, 'kpoints')]
-                if kpoints
-                else None
-            ),
+            kpoints_meshes=read_meshes(kpoints) if kpoints else None,
             protocol=protocol,
             overrides=overrides,
             seed=seed,
@@ -96,13 +88,13 @@ def cmd_converge(  # type: ignore[no-untyped-def]
 
 @click.command('label')
 @click.argument('pool', type=_DATASET)
-@_FAMILY
-@_CUTOFFS
+@PSEUDO_FAMILY
+@CUTOFFS
 @_CODE
-@_CONVERGENCE
-@_PROTOCOL
-@_OVERRIDES
-@_RANKS
+@CONVERGENCE
+@PROTOCOL
+@OVERRIDES
+@RANKS
 @_DRY_RUN
 @decorators.with_dbenv()
 def cmd_label(  # type: ignore[no-untyped-def]
@@ -122,8 +114,8 @@ def cmd_label(  # type: ignore[no-untyped-def]
 
 @click.command('relabel')
 @click.argument('dataset', type=_DATASET)
-@_FAMILY
-@_CUTOFFS
+@PSEUDO_FAMILY
+@CUTOFFS
 @click.option('--functional', help='As pw.x spells it (`input_dft`), for example r2scan, vdw-df2.')
 @click.option(
     '--dispersion',
@@ -131,10 +123,10 @@ def cmd_label(  # type: ignore[no-untyped-def]
     help='auto: D3(BJ) for crystals of molecules.',
 )
 @_CODE
-@_CONVERGENCE
-@_PROTOCOL
-@_OVERRIDES
-@_RANKS
+@CONVERGENCE
+@PROTOCOL
+@OVERRIDES
+@RANKS
 @_DRY_RUN
 @decorators.with_dbenv()
 def cmd_relabel(  # type: ignore[no-untyped-def]
@@ -167,6 +159,7 @@ def _label(  # type: ignore[no-untyped-def]
     from aiida.orm import load_code
     from aiida_quantumespresso.workflows.protocols.utils import recursive_merge
 
+    from aiida_insbench.cli.pseudo_families import pseudos_of
     from aiida_insbench.cli.site import COMPUTER
     from aiida_insbench.science.preflight import format_preflight
     from aiida_insbench.workflows.frames import preflight
@@ -178,7 +171,7 @@ def _label(  # type: ignore[no-untyped-def]
             code or load_code(f'{DEFAULT_CODES[0]}@{COMPUTER}'),
             pool,
             pseudos=pseudos_of(pseudo_family, pool.elements),
-            cutoffs=cutoffs,
+            cutoffs=say_cutoffs(pseudo_family, pool.elements, cutoffs, convergence),
             protocol=protocol,
             overrides=recursive_merge(given or {}, changes),
             convergence=convergence,
@@ -202,45 +195,20 @@ def _label(  # type: ignore[no-untyped-def]
     submit_and_say(builder, 'labels', dry_run=dry_run)
 
 
-def built(make: Callable[[], Any]) -> Any:
-    """What `make` returns; bad input ends the command with its message."""
-    from aiida.common.exceptions import NotExistent
-
-    from aiida_insbench.science.errors import InputError
-
-    try:
-        return make()
-    except (InputError, NotExistent, ValueError) as exc:
-        echo.echo_critical(str(exc))
-
-
-def submit_and_say(builder: Any, what: str, *, dry_run: bool) -> None:
-    """Submit, unless it is a dry run; faults of the daemon are named first."""
-    from aiida.engine import submit
-
-    from aiida_insbench.cli.health import check_daemon
-
-    for fault in check_daemon().faults:
-        echo.echo_warning(fault)
-    if dry_run:
-        echo.echo_success(f'The {what} can be submitted.')
-        return
-    node = submit(builder)
-    echo.echo_success(f'Submitted {what} {node.pk}; verdi process status {node.pk}')
-
-
-def pseudos_of(family: str, elements: Any) -> dict[str, Any]:
-    """Pseudopotentials of a family.
+def read_meshes(text: str) -> list[list[int]]:
+    """Read k meshes, such as ``2x2x3,4x4x6``.
 
     Raises
     ------
-    NotExistent
-        If there is no such family, or it lacks an element.
+    InputError
+        If they are not three whole numbers each.
     """
-    from aiida.orm import load_group
+    from aiida_insbench.science.errors import InputError
 
-    pseudos: dict[str, Any] = load_group(family).get_pseudos(elements=sorted(elements))
-    return pseudos
+    meshes = read_lists(text, 'x', 3, 'kpoints')
+    if any(number != int(number) for mesh in meshes for number in mesh):
+        raise InputError(f'`--kpoints` is {text!r}; give whole numbers, such as 4x4x4.')
+    return [[int(number) for number in mesh] for mesh in meshes]
 
 
 def read_lists(text: str, mark: str, length: int, name: str) -> list[list[float]]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 from aiida.cmdline.params import options, types
 from aiida.cmdline.utils import decorators, echo
 
-DEFAULT_CODES = ('pw', 'insbench-job')
+from aiida_insbench.cli.launch_dataset import cmd_dataset
+from aiida_insbench.cli.submission import (
+    CUTOFFS,
+    DEFAULT_CODES,
+    PSEUDO_FAMILY,
+    say_cutoffs,
+    two_codes,
+)
 
 
 @click.group('launch')
@@ -24,10 +29,8 @@ def cmd_launch() -> None:
 )
 @click.option('--pressures', required=True, help='GPa, for example 0,1.5.')
 @options.CODES(required=False, help='pw.x and insbench-job, in this order.')
-@click.option('--pseudo-family', required=True, help='Label of an aiida-pseudo family.')
-@click.option(
-    '--cutoffs', nargs=2, type=float, required=True, help='Wave functions and density, Ry.'
-)
+@PSEUDO_FAMILY
+@CUTOFFS
 @click.option('--protocol', type=click.Choice(['fast', 'balanced', 'stringent']))
 @click.option('--overrides', type=click.Path(exists=True, path_type=Path), help='YAML file.')
 @click.option('--seed', type=int, default=1, show_default=True)
@@ -44,24 +47,26 @@ def cmd_campaign(  # type: ignore[no-untyped-def]
     """
     from aiida.common.exceptions import NotExistent
     from aiida.engine import submit
-    from aiida.orm import StructureData, load_group
+    from aiida.orm import StructureData
 
     from aiida_insbench.cli.health import check_daemon
     from aiida_insbench.cli.preflight import read_structure
+    from aiida_insbench.cli.pseudo_families import pseudos_of
     from aiida_insbench.science.errors import InputError
     from aiida_insbench.science.pressure import parse_pressures
     from aiida_insbench.workflows.campaign import CampaignWorkChain
 
     try:
         crystal = StructureData(ase=read_structure(structure))
+        elements = crystal.get_symbols_set()
         chosen = two_codes(codes)
         builder = CampaignWorkChain.get_builder_from_protocol(
             chosen[0],
             chosen[1],
             crystal,
             parse_pressures(pressures),
-            pseudos=load_group(pseudo_family).get_pseudos(structure=crystal),
-            cutoffs=cutoffs,
+            pseudos=pseudos_of(pseudo_family, elements),
+            cutoffs=say_cutoffs(pseudo_family, elements, cutoffs),
             protocol=protocol,
             overrides=overrides,
             seed=seed,
@@ -154,21 +159,4 @@ def cmd_phonons(  # type: ignore[no-untyped-def]
     )
 
 
-def two_codes(codes: Sequence[Any] | None) -> list[Any]:
-    """pw.x and insbench-job: those given, or those of ``aiida-insbench setup``.
-
-    Raises
-    ------
-    InputError
-        If it is not two that are given.
-    NotExistent
-        If none are given, and none were set up.
-    """
-    from aiida.orm import load_code
-
-    from aiida_insbench.cli.site import COMPUTER
-    from aiida_insbench.science.errors import InputError
-
-    if codes and len(codes) != len(DEFAULT_CODES):
-        raise InputError(f'--codes takes two codes, pw.x and insbench-job; {len(codes)} given.')
-    return list(codes or [load_code(f'{name}@{COMPUTER}') for name in DEFAULT_CODES])
+cmd_launch.add_command(cmd_dataset)

@@ -109,6 +109,10 @@ def exchange_correlation_of(level: Mapping[str, Any]) -> str | None:
         return _LIBXC[libxc[0], libxc[1]]
     if parts in _PARTS:
         return _PARTS[parts]
+    # as pseudopotentials have it: the parts, then the name of the whole
+    first, _, last = parts.rpartition(' ')
+    if first in _PARTS and _PARTS[first] == _SPELLINGS.get(_bare(last), last):
+        return _PARTS[first]
     alone = _SUFFIX.sub('', plain)
     return _SPELLINGS.get(_bare(alone), alone)
 

@@ -32,6 +32,8 @@ _OF_METHOD = (
     'structure', 'structures', 'pressures', 'method', 'prefix', 'settings', 'cells', 'seed',
     'potential', 'trajectory',
 )  # fmt: skip
+#: Of those of `insbench.sample`; the others need a potential, or draw no crystals.
+_METHODS = ('strain-rattle', 'molecular-rattle')
 
 
 def _validate_cutoffs(value: List | None, _port: object = None) -> str | None:
@@ -52,16 +54,25 @@ def _refusal(value: List | None, name: str, length: int) -> str | None:
         check_rising(entries, name=name)
     except InputError as exc:
         return str(exc)
+    except (TypeError, ValueError):
+        return f'`{name}` must hold numbers; it is {entries}.'
+    if length == 3 and any(not isinstance(n, int) or n < 1 for entry in entries for n in entry):
+        return f'`{name}` must hold positive integers; it is {entries}.'
+    if length == 2 and entries[0][0] <= 0:
+        return f'`{name}` must be positive; the lowest are {entries[0]} Ry.'
     return None
 
 
 def _validate_tolerances(value: Dict | None, _port: object = None) -> str | None:
     if value is None:
         return None
-    try:
-        Tolerances(**value.get_dict())
-    except TypeError:
-        return f'`tolerances` has {sorted(value.get_dict())}; known are forces, energy and stress.'
+    given = value.get_dict()
+    unknown = sorted(set(given) - set(vars(Tolerances())))
+    if unknown:
+        return f'`tolerances` has {", ".join(unknown)}; known are forces, energy and stress.'
+    for name, limit in given.items():
+        if isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0:
+            return f'`tolerances.{name}` is {limit!r}; give a number above 0.'
     return None
 
 
@@ -69,9 +80,11 @@ def _validate_method(value: Dict | None, _port: object = None) -> str | None:
     if value is None:
         return None
     try:
-        check_method('converge', value.get_dict())
+        check_method('cv', value.get_dict())
     except InputError as exc:
-        return str(exc)
+        return str(exc).replace('`methods.cv`', '`method`')
+    if value['method'] not in _METHODS:
+        return f'`method` is {value["method"]}; it must be one of {", ".join(_METHODS)}.'
     return None
 
 
@@ -161,6 +174,7 @@ class ConvergeWorkChain(ConvergeProtocol, WorkChain):
             self.inputs.structure,
             self.inputs.pressures,
         )
+        inputs.metadata.call_link_label = 'sampling'
         return ToContext(sampling=self.submit(SampleBaseWorkChain, **inputs))
 
     def inspect_sampling(self) -> ExitCode | None:
@@ -177,13 +191,12 @@ class ConvergeWorkChain(ConvergeProtocol, WorkChain):
         return self._choose('cutoffs', self.inputs.cutoffs.get_list(), 'cutoff_table')
 
     def run_meshes(self) -> ToContext:
-        """Label the frames on each mesh, at the cutoffs chosen."""
-        chosen = next(
-            cutoffs
-            for cutoffs in self.inputs.cutoffs.get_list()
-            if name_of(cutoffs) == self.ctx.chosen['cutoffs']
-        )
-        return self._run({name_of(m): (chosen, m) for m in self.inputs.kpoints_meshes.get_list()})
+        """Label the frames on each finer mesh, at the cutoffs chosen."""
+        name = self.ctx.chosen['cutoffs']
+        chosen = next(c for c in self.inputs.cutoffs.get_list() if name_of(c) == name)
+        coarsest, *finer = self.inputs.kpoints_meshes.get_list()
+        self.ctx[name_of(coarsest)] = self.ctx[name]
+        return self._run({name_of(mesh): (chosen, mesh) for mesh in finer})
 
     def inspect_meshes(self) -> ExitCode | None:
         """Choose the mesh, and sum up."""
@@ -273,7 +286,7 @@ def summarise_convergence(cutoff_table: Dict, mesh_table: Dict) -> Dict:
             'cutoffs': cutoffs,
             'kpoints_mesh': mesh,
             'pulay_stress_gpa': left['pulay_stress_gpa'],
-            'pressure_range': cutoff_table['pressure_range'],
+            'pressure_range': mesh_table['pressure_range'],
             'tolerances': cutoff_table['tolerances'],
         }
     )

@@ -12,15 +12,17 @@ from aiida_insbench.calculations.datasets import merge_datasets, split_dataset
 from aiida_insbench.calculations.sample import validate_pressures
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
-from aiida_insbench.jobs.sample_settings import METHODS
+from aiida_insbench.science.dataset_split import split_frames
 from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.pressure import pressure_from_label
+from aiida_insbench.workflows.dataset_inputs import validate_dataset_inputs
 from aiida_insbench.workflows.label import LabelWorkChain
 from aiida_insbench.workflows.protocols.dataset import DatasetProtocol
 from aiida_insbench.workflows.relax import RelaxWorkChain
 from aiida_insbench.workflows.sample_base import SampleBaseWorkChain
 from aiida_insbench.workflows.sampling_inputs import (
     GAS_METHODS,
-    check_method,
+    about_relaxed,
     sampling_inputs,
     takes,
 )
@@ -31,28 +33,6 @@ _OF_METHODS = (
     'structure', 'structures', 'pressures', 'method', 'prefix', 'settings', 'cells', 'seed',
     'potential', 'trajectory',
 )  # fmt: skip
-
-
-def _validate_inputs(inputs: dict[str, Any] | None, port: Any = ()) -> str | None:
-    if not inputs:
-        return None
-    methods, pools = inputs.get('methods') or {}, inputs.get('pools') or {}
-    if not methods and not pools:
-        return 'No frames: give `methods`, `pools` or both.'
-    if set(methods) & set(pools):
-        return f'`methods` and `pools` share the names {", ".join(set(methods) & set(pools))}.'
-    try:
-        for prefix, given in methods.items():
-            check_method(prefix, given.get_dict())
-    except InputError as exc:
-        return str(exc)
-    for prefix, given in methods.items():
-        name = given['method']
-        # a WorkChain that gives the potential itself does not expose its port
-        lacking = 'potential' in port and 'potential' not in inputs
-        if 'potential' in METHODS[name].required and lacking:
-            return f'`methods.{prefix}`: {name} needs the input `potential`.'
-    return None
 
 
 class DatasetWorkChain(DatasetProtocol, WorkChain):
@@ -110,6 +90,7 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
             SampleBaseWorkChain,
             namespace='sample',
             exclude=tuple(f'sample.{name}' for name in _OF_METHODS),
+            namespace_options={**_OPTIONAL, 'help': 'What `methods` share: the code of the job.'},
         )
         spec.expose_inputs(
             SelectBaseWorkChain,
@@ -136,7 +117,7 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
             required=False,
             help='`test`, `held_out_pressures`, `stratify` of the split.',
         )
-        spec.inputs.validator = _validate_inputs
+        spec.inputs.validator = validate_dataset_inputs
         spec.outline(
             if_(cls.should_relax)(
                 cls.run_relaxations,
@@ -157,6 +138,9 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
         cls._define_outputs(spec)
         spec.exit_code(
             411, 'ERROR_SUB_PROCESS_FAILED', message='{stage} failed: [{status}] {message}'
+        )
+        spec.exit_code(
+            412, 'ERROR_SPLIT_IMPOSSIBLE', message='The {what} frames cannot be split: {reason}'
         )
 
     @classmethod
@@ -184,8 +168,14 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
     # The crystal at each pressure
 
     def should_relax(self) -> bool:
-        """Whether the crystal is to be relaxed here."""
-        return 'relax' in self.inputs and not self.inputs.get('relaxed')
+        """Whether to relax the crystal: only if frames are drawn about what comes of it."""
+        if 'relax' not in self.inputs or self.inputs.get('relaxed'):
+            return False
+        methods = [given.get_dict() for given in (self.inputs.get('methods') or {}).values()]
+        wanted = any(about_relaxed(given) for given in methods)
+        if not wanted:
+            self.report('no method draws frames about relaxed crystals: nothing is relaxed')
+        return wanted
 
     def run_relaxations(self) -> ToContext:
         """Relax cell and positions by DFT at each pressure."""
@@ -227,7 +217,7 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
 
     def should_select(self) -> bool:
         """Whether fewer frames are to be labelled than were drawn."""
-        return 'select' in self.inputs
+        return 'select' in self.inputs and not all(map(self._is_gas, self.ctx.pools))
 
     def run_selection(self) -> ToContext:
         """Choose among the frames of crystals; molecules and atoms are few, and all needed."""
@@ -237,7 +227,7 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
         }
         if 'known' in self.inputs:
             inputs.select.known = self.inputs.known
-        if 'potential' in self.inputs:
+        if inputs.select.descriptors.value == 'mace' and 'potential' in self.inputs:
             inputs.select.potentials = {'potential': self.inputs.potential}
         inputs.metadata.call_link_label = 'selection'
         return ToContext(selection=self.submit(SelectBaseWorkChain, **inputs))
@@ -254,11 +244,14 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
 
     # Labels
 
-    def run_labels(self) -> ToContext:
-        """Label the frames by pw.x."""
+    def run_labels(self) -> ToContext | ExitCode:
+        """Label the frames by pw.x, if they can be split afterwards."""
         pools = dict(self.ctx.pools)
         pool = merge_datasets(**pools) if len(pools) > 1 else next(iter(pools.values()))
         self.out('pool', pool)
+        failure = self._check_split('drawn', pool)
+        if failure is not None:
+            return failure
         inputs = AttributeDict(self.exposed_inputs(LabelWorkChain, namespace='label'))
         inputs.pool = pool
         inputs.metadata.call_link_label = 'labelling'
@@ -276,16 +269,20 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
         """Whether it was more than a dry run."""
         return 'dataset' in self.ctx.labelling.outputs
 
-    def results(self) -> None:
+    def results(self) -> ExitCode | None:
         """Split and attach."""
         dataset = self.ctx.labelling.outputs.dataset
         self.out('dataset', dataset)
+        failure = self._check_split('labelled', dataset)
+        if failure is not None:
+            return failure
         given = [self.inputs.split] if 'split' in self.inputs else []
         parts = split_dataset(
             dataset, self.inputs.validation_frames, self.inputs.split_seed, *given
         )
         for name, part in parts.items():
             self.out(name, part)
+        return None
 
     # What the steps share
 
@@ -297,19 +294,35 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
 
     def _sample_inputs(self, prefix: str, number: int) -> dict[str, Any]:
         given = self.inputs.methods[prefix]
-        made = sampling_inputs(given, Str(prefix), self.inputs.seed, Int(number))
+        chosen: dict[str, Any] = dict(
+            sampling_inputs(given, Str(prefix), self.inputs.seed, Int(number))
+        )
         relaxed = dict(self.inputs.get('relaxed') or {}) or self.ctx.get('relaxed', {})
-        chosen: dict[str, Any] = dict(made)
         name = given['method']
-        if takes(name, 'structures') and relaxed and given.get_dict().get('relaxed', True):
-            chosen['structures'] = relaxed
-        elif takes(name, 'structure'):
+        if not (relaxed and about_relaxed(given.get_dict())):
             chosen['structure'] = self.inputs.structure
             if takes(name, 'pressures'):
                 chosen['pressures'] = self.inputs.pressures
+        elif takes(name, 'structures'):
+            chosen['structures'] = relaxed
+        else:  # molecules are cut out where they are pressed least
+            chosen['structure'] = relaxed[min(relaxed, key=lambda p: abs(pressure_from_label(p)))]
         if takes(name, 'potential'):
             chosen['potential'] = self.inputs.potential
         return chosen
+
+    def _check_split(self, what: str, dataset: DatasetData) -> ExitCode | None:
+        given = self.inputs.split.get_dict() if 'split' in self.inputs else {}
+        try:
+            split_frames(
+                dataset.get_frames(),
+                seed=self.inputs.split_seed.value,
+                validation=self.inputs.validation_frames.value,
+                **given,
+            )
+        except InputError as exc:
+            return self.exit_codes.ERROR_SPLIT_IMPOSSIBLE.format(what=what, reason=exc)
+        return None
 
     def _failed(self, stage: str, node: Any) -> ExitCode:
         return self.exit_codes.ERROR_SUB_PROCESS_FAILED.format(

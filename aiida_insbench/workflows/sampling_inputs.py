@@ -22,6 +22,13 @@ def takes(method: str, name: str) -> bool:
     return name in (*known.required, *known.optional, *known.either)
 
 
+def about_relaxed(given: Mapping[str, Any]) -> bool:
+    """Whether a method's frames are drawn about the crystals that DFT relaxed, if there are any."""
+    name = given['method']
+    reads = takes(name, 'structures') or name == 'gas-molecules'
+    return reads and bool(given.get('relaxed', True))
+
+
 def check_method(prefix: str, given: Mapping[str, Any]) -> None:
     """Check what a method is given, before anything runs.
 

@@ -47,6 +47,7 @@ class DatasetProtocol(ProtocolMixin):
         potential: PotentialData | None = None,
         known: DatasetData | None = None,
         convergence: Dict | None = None,
+        held_out_pressures: Sequence[float] = (),
         protocol: str | None = None,
         overrides: dict[str, Any] | None = None,
         seed: int = 1,
@@ -76,6 +77,8 @@ class DatasetProtocol(ProtocolMixin):
             Frames labelled before.
         convergence : Dict, optional
             Of `insbench.converge`.
+        held_out_pressures : sequence of float
+            Of `pressures`, GPa: their frames become the test part.
         protocol : {'fast', 'balanced', 'stringent'}
             How many frames, and how dense the k points.
         overrides : dict, optional
@@ -116,6 +119,8 @@ class DatasetProtocol(ProtocolMixin):
         builder.methods = _methods(inputs, structure, pool, with_potential=potential is not None)
         builder.sample = {'sample': job}
         builder.label = label_inputs(inputs, mesh=mesh, pw=pw)
+        if len(held_out_pressures):
+            builder.split = Dict({'held_out_pressures': list(check_pressures(held_out_pressures))})
         if convergence is not None:
             builder.label.convergence = convergence
         if chosen['relax']:
