@@ -8,6 +8,7 @@ from typing import Any
 
 from ase import Atoms
 
+from aiida_insbench.science.dft_convergence import convergence_warnings
 from aiida_insbench.science.label_plan import plan_cost, plan_frame
 from aiida_insbench.science.sampling.cells import build_supercell
 from aiida_insbench.workflows.sampling_inputs import about_relaxed
@@ -59,7 +60,17 @@ def describe_round(builder: Any) -> list[str]:
         f'label: {chosen + len(alone)} frames, about {seconds / 3600:.2g} core-hours (to a factor '
         f'of three), k mesh {inputs["label"]["kpoints_mesh"].get_list()} of the unit cell'
     )
-    return [*lines, _split_line(inputs)]
+    return [*lines, _split_line(inputs), *_warnings(inputs['label'])]
+
+
+def _warnings(label: Mapping[str, Any]) -> list[str]:
+    if 'convergence' not in label:
+        return []
+    system = label['pw_base']['pw']['parameters'].get_dict()['SYSTEM']
+    found = convergence_warnings(
+        label['convergence'].get_dict(), system, label['kpoints_mesh'].get_list()
+    )
+    return [f'Warning: {text}' for text in found]
 
 
 def _split_line(inputs: Mapping[str, Any]) -> str:

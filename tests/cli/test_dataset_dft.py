@@ -217,6 +217,13 @@ class TestLaunchDataset:
 
         assert hours('--cutoffs', 100, 400) > 3 * hours()
 
+    def test_coarser_than_converged(self, cif, codes, converged):
+        done = self.launch(cif, codes, '--convergence', converged.pk)
+        assert 'cutoffs 45 and 180 Ry, of the convergence' in said(done)
+        assert 'Warning: The k mesh is [4, 4, 6]; the convergence' in said(done)
+        done = self.launch(cif, codes, '--convergence', converged.pk, *CUTOFFS)
+        assert 'Warning: `ecutwfc` is 30 Ry' in said(done)
+
     def test_with_a_potential_and_atoms_alone(self, cif, codes, tmp_path):
         path = tmp_path / 'changes.yaml'
         path.write_text('dataset: {frames: 10, pool_per_frame: 1, isolated_atoms: true}')
