@@ -63,6 +63,7 @@ SEEDS_KNOWN = 6
 POOL = {'cool': (60.0, 120), 'warm': (300.0, 120)}
 #: Temperature (K), supercell and femtoseconds between frames of the test frames.
 TESTS = {'warm': (300.0, np.diag([2, 2, 2]), 100), 'cold': (20.0, DIAGONAL, 40)}
+TEST_FRAMES = 15
 _LAST_RATE = 0.05  # of the first
 _SETTINGS = PROTOCOL['first_round']['settings']
 RATTLE = {
@@ -224,10 +225,14 @@ class Curve:
                 atoms, units.fs, temperature_K=kelvin, friction=0.02 / units.fs, rng=rng
             )
             frames: list[Atoms] = []
-            for index in range(15):
+            for index in range(TEST_FRAMES):
                 motion.run(apart if index else 3 * apart)
                 frame = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
-                frame.info = {'frame_id': f'{name}_{index}', 'target_pressure': PRESSURES[-1]}
+                frame.info = {
+                    'frame_id': f'{name}_{index}',
+                    'target_pressure': PRESSURES[-1],
+                    'supercell_matrix': np.array(matrix),
+                }
                 frames.append(frame)
             path.write_text(write_frames(self.label(frames)), 'utf-8')
         return read(path)
