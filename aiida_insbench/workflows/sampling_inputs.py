@@ -13,7 +13,7 @@ from aiida_insbench.science.errors import InputError, format_error
 
 #: Methods whose frames are molecules or atoms in a box.
 GAS_METHODS = ('gas-molecules', 'isolated-atoms')
-_KEYS = ('method', 'settings', 'cells', 'relaxed')
+_KEYS = ('method', 'settings', 'cells', 'relaxed', 'seed_offset')
 
 
 def takes(method: str, name: str) -> bool:
@@ -46,6 +46,9 @@ def check_method(prefix: str, given: Mapping[str, Any]) -> None:
     name = given.get('method')
     if name not in METHODS or name in ('frozen-phonon', 'trajectory'):
         raise InputError(f'{where}: {name!r} is no method of a round of data.')
+    offset = given.get('seed_offset', 0)
+    if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
+        raise InputError(f'{where}: `seed_offset` is {offset!r}; give a whole number ≥ 0.')
     if 'cells' in METHODS[name].required and not given.get('cells'):
         raise InputError(f'{where}: {name} needs `cells`.')
     try:
@@ -56,13 +59,18 @@ def check_method(prefix: str, given: Mapping[str, Any]) -> None:
 
 @calcfunction
 def sampling_inputs(method: Dict, prefix: Str, seed: Int, number: Int) -> dict[str, Any]:
-    """Inputs of `insbench.sample` from a method's entry; its seed is ``seed + 10 number``."""
+    """Inputs of `insbench.sample` from a method's entry; its seed is ``seed + 10 number``.
+
+    `number` is the method's place by name unless it has a ``seed_offset`` of its own: then its
+    frames stay when other methods come or go.
+    """
     given = method.get_dict()
+    offset = given.get('seed_offset', number.value)
     made: dict[str, Any] = {
         'method': Str(given['method']),
         'prefix': Str(prefix.value),
         'settings': Dict(given.get('settings', {})),
-        'seed': Int(seed.value + 10 * number.value),
+        'seed': Int(seed.value + 10 * offset),
     }
     if 'cells' in given:
         made['cells'] = List(given['cells'])

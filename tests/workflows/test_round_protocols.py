@@ -14,6 +14,7 @@ from aiida_insbench.workflows.converge import ConvergeWorkChain, name_of
 from aiida_insbench.workflows.dataset import DatasetWorkChain
 from aiida_insbench.workflows.label import LabelWorkChain
 from aiida_insbench.workflows.protocols.converge import distinct_meshes
+from aiida_insbench.workflows.sampling_inputs import sampling_inputs
 
 PROTOCOLS = ('fast', 'balanced', 'stringent')
 
@@ -98,6 +99,23 @@ class TestRound:
         assert 'relax' not in builder._inputs(prune=True)
         assert refusal(DatasetWorkChain, builder) is None
 
+    def test_frames_of_a_method_stay_when_others_come(self):
+        def seeds(**chosen):
+            builder = round_of_data(overrides={'dataset': chosen})
+            return {
+                prefix: sampling_inputs(entry, prefix, builder.seed, number)['seed'].value
+                for number, (prefix, entry) in enumerate(sorted(builder.methods.items()))
+            }
+
+        alone, together = seeds(), seeds(isolated_atoms=True, gas_molecules=1)
+        assert together['rattled'] == alone['rattled']
+        assert len(set(together.values())) == 3
+
+    def test_the_place_of_a_method_is_its_seed_where_it_says_none(self):
+        entry = {'method': 'isolated-atoms', 'settings': {}}
+        made = [sampling_inputs(Dict(entry), 'a', 1000, number) for number in (0, 1)]
+        assert [one['seed'].value for one in made] == [1000, 1010]
+
     def test_seeds_differ_and_follow_from_one(self):
         def seeds(builder):
             chosen = (builder.seed, builder.split_seed, builder.select.select.seed)
@@ -169,6 +187,7 @@ UNLABELLED = functools.partial(dataset, 3, labelled=False)
         (_method(cells=[]), 'needs `cells`'),
         (_method(speed=1), '`methods.rattled` has speed'),
         (_method(settings={'strain': 0.1}), '`methods.rattled`: '),
+        (_method(seed_offset=-1), '`seed_offset` is -1'),
         (_set(relaxed=lambda: {'p_1000': structure()}), '`relaxed` has p_1000'),
         (_set(split=lambda: Dict({'tests': 1})), '`split` has tests'),
         (_set(split=lambda: Dict({'stratify': ['colour']})), '`split.stratify` holds colour'),

@@ -148,6 +148,7 @@ def _methods(
     if with_potential:
         second = inputs['second_round']
         made['modes'] = {
+            'seed_offset': 0,
             'method': 'equal-energy',
             'cells': shared_cells(second['cells'], count),
             'settings': dict(second['settings']),
@@ -160,6 +161,7 @@ def _methods(
         molecular = find_molecules(structure.get_ase())
         several = molecular is not None and any(len(one.atoms) > 1 for one in molecular)
         made['rattled'] = {
+            'seed_offset': 0,
             'method': 'molecular-rattle' if several else 'strain-rattle',
             'cells': shared_cells(first['cells'], count),
             'settings': {**settings, **(chosen['molecules'] if several else {})},
@@ -167,9 +169,9 @@ def _methods(
     if chosen['gas_molecules']:
         settings = {'count': int(chosen['gas_molecules'])}
         settings['rattle'] = rattle_of(inputs['first_round']['settings']['rattle'], structure)
-        made['gas'] = {'method': 'gas-molecules', 'settings': settings}
+        made['gas'] = {'method': 'gas-molecules', 'settings': settings, 'seed_offset': 1}
     if chosen['isolated_atoms']:
-        made['atom'] = {'method': 'isolated-atoms', 'settings': {}}
+        made['atom'] = {'method': 'isolated-atoms', 'settings': {}, 'seed_offset': 2}
     return {name: Dict(entry) for name, entry in made.items()}
 
 
