@@ -54,8 +54,8 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
             valid_type=Dict,
             dynamic=True,
             required=False,
-            help='By the prefix of its frames: `method`, `settings`, `cells`, `relaxed` (false: of the'
-            ' crystal given), `seed_offset`.',
+            help='By the prefix of its frames: `method`, `settings`, `cells`, `relaxed`, '
+            '`seed_offset`.',
         )
         spec.input_namespace(
             'pools',
