@@ -135,6 +135,8 @@ def cmd_relabel(  # type: ignore[no-untyped-def]
 ) -> None:  # fmt: skip
     r"""Label the frames of DATASET again at another level, to compare functionals on one spectrum.
 
+    The k mesh stays that of the labels there are, unless --overrides has another `kpoints_mesh`.
+
     \b
     Example: aiida-insbench dataset relabel 123 --functional vdw-df2
              --pseudo-family SSSP/1.3/PBE/efficiency --cutoffs 60 480
@@ -146,15 +148,20 @@ def cmd_relabel(  # type: ignore[no-untyped-def]
         changes['dispersion'] = dispersion
     if not dataset.labelled:
         echo.echo_report('The frames have no labels yet; they get their first.')
+    # another functional on other k points would compare two things at once
+    mesh = dataset.dft_level.get('kpoints_mesh')
+    if mesh:
+        echo.echo(f'k mesh {"×".join(str(n) for n in mesh)}, that of the labels there are')
     _label(
         dataset, pseudo_family, cutoffs, code, convergence, protocol, overrides, ranks,
-        dry_run=dry_run, changes=changes,
+        dry_run=dry_run, changes=changes, defaults={'kpoints_mesh': mesh} if mesh else {},
     )  # fmt: skip
 
 
 def _label(  # type: ignore[no-untyped-def]
-    pool, pseudo_family, cutoffs, code, convergence, protocol, overrides, ranks, *, dry_run, changes
-) -> None:
+    pool, pseudo_family, cutoffs, code, convergence, protocol, overrides, ranks, *, dry_run,
+    changes, defaults=None,
+) -> None:  # fmt: skip
     import yaml
     from aiida.orm import load_code
     from aiida_quantumespresso.workflows.protocols.utils import recursive_merge
@@ -173,7 +180,7 @@ def _label(  # type: ignore[no-untyped-def]
             pseudos=pseudos_of(pseudo_family, pool.elements),
             cutoffs=say_cutoffs(pseudo_family, pool.elements, cutoffs, convergence),
             protocol=protocol,
-            overrides=recursive_merge(given or {}, changes),
+            overrides=recursive_merge({**(defaults or {}), **(given or {})}, changes),
             convergence=convergence,
             ranks=ranks,
         )

@@ -9,9 +9,10 @@ from aiida.orm import Dict, ProcessNode, QueryBuilder
 from aiida_pseudo.groups.family import CutoffsPseudoPotentialFamily, PseudoPotentialFamily
 from ase.build import bulk, molecule
 from click.testing import CliRunner
-from fake_nodes import code, crystal, dataset, potential, pseudo, pw_code
+from fake_nodes import LEVEL, code, crystal, dataset, frames, potential, pseudo, pw_code
 
 from aiida_insbench.cli import cmd_root
+from aiida_insbench.data import DatasetData
 
 pytestmark = [
     pytest.mark.filterwarnings('ignore'),
@@ -179,6 +180,19 @@ class TestLabel:
         assert done.exit_code == 0, done.output
         assert 'no labels yet' not in said(done)
         assert '2 frames' in said(done)
+
+    def test_relabel_keeps_the_mesh_of_the_labels(self, pool, tmp_path):
+        level = {**LEVEL, 'kpoints_mesh': [1, 1, 2]}
+        labelled = DatasetData(frames(2), dft_level=level).store()
+        done = self.label(labelled, *CUTOFFS, command='relabel')
+        assert 'k mesh 1×1×2, that of the labels' in said(done)
+        assert '2 k points' in said(done)
+        path = tmp_path / 'changes.yaml'
+        path.write_text(yaml.safe_dump({'kpoints_mesh': [1, 1, 1]}))
+        done = self.label(labelled, *CUTOFFS, '--overrides', path, command='relabel')
+        assert '1 k points' in said(done)
+
+    def test_relabel_of_a_pool(self, pool):
         done = self.label(pool, *CUTOFFS, '--dispersion', 'd3', command='relabel')
         assert done.exit_code == 0, done.output
         assert 'The frames have no labels yet' in said(done)
