@@ -142,7 +142,7 @@ class TestEverySortOfFrame:
             energies[one.info['frame_id']] = one.info[ENERGY_KEY] / len(one)
             stresses[one.info['frame_id']] = np.asarray(one.info[STRESS_KEY]) / GPa
         assert energies['r1_001'] == pytest.approx(energies['r1_000'], abs=2e-5)
-        np.testing.assert_allclose(stresses['r1_001'], stresses['r1_000'], atol=5e-4)
+        np.testing.assert_allclose(stresses['r1_001'], stresses['r1_000'], atol=2e-3)
         run = runs(node)['r1_001']
         assert run.inputs.kpoints.get_kpoints().shape == (4, 3)
         assert run.inputs.pw.parameters['SYSTEM']['nosym'] is True
