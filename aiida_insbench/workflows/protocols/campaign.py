@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, Dict, Int, List, StructureData
-from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
 
 from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.workflows.protocols.dft import (
@@ -18,19 +16,15 @@ from aiida_insbench.workflows.protocols.dft import (
     relax_inputs,
     unit_cell_mesh,
 )
+from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_metadata, pw_options, train_inputs
 from aiida_insbench.workflows.protocols.phonons import phonon_inputs
 from aiida_insbench.workflows.protocols.reference import gamma_settings
 from aiida_insbench.workflows.protocols.rounds import rattle_of, shared_cells
 
 
-class CampaignProtocol(ProtocolMixin):
-    """`get_builder_from_protocol` and `get_builder_restart` of a campaign."""
-
-    @classmethod
-    def get_protocol_filepath(cls) -> pathlib.Path:
-        """Path of the YAML file that holds the protocols."""
-        return pathlib.Path(__file__).with_name('campaign.yaml')
+class CampaignProtocol(CampaignProtocolMixin):
+    """`get_builder_from_protocol` of a campaign."""
 
     @classmethod
     def get_builder_from_protocol(
@@ -115,12 +109,6 @@ class CampaignProtocol(ProtocolMixin):
         }
         builder.evaluate = {'evaluate': parts.job()}
         builder.analyse = {'analyse': {**parts.job(), 'settings': Dict(inputs['analyse'])}}
-        return builder
-
-    @classmethod
-    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
-        """Builder with the inputs of an earlier campaign; with caching on, nothing runs twice."""
-        builder: ProcessBuilder = node.get_builder_restart()
         return builder
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, Dict, Int, List, StructureData
-from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
 
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.pressure import check_pressures
@@ -18,19 +16,15 @@ from aiida_insbench.workflows.protocols.dft import (
     mesh_by_distance,
     pw_inputs,
 )
+from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_metadata
 from aiida_insbench.workflows.protocols.rounds import rattle_of
 
 UNIT = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
 
-class ConvergeProtocol(ProtocolMixin):
-    """`get_builder_from_protocol` and `get_builder_restart` of a convergence."""
-
-    @classmethod
-    def get_protocol_filepath(cls) -> pathlib.Path:
-        """Path of the YAML file: a campaign labels by the same protocols."""
-        return pathlib.Path(__file__).with_name('campaign.yaml')
+class ConvergeProtocol(CampaignProtocolMixin):
+    """`get_builder_from_protocol` of a convergence."""
 
     @classmethod
     def get_builder_from_protocol(
@@ -114,12 +108,6 @@ class ConvergeProtocol(ProtocolMixin):
         pw = pw_inputs(pw_code, inputs, pseudos, cutoffs[0], ranks=ranks, atoms=atoms)
         label = label_inputs(inputs, mesh=List([1, 1, 1]), pw=pw)
         builder.label = {key: value for key, value in label.items() if key != 'kpoints_mesh'}
-        return builder
-
-    @classmethod
-    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
-        """Builder with the inputs of an earlier run; with caching on, nothing runs twice."""
-        builder: ProcessBuilder = node.get_builder_restart()
         return builder
 
 

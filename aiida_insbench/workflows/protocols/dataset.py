@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, Dict, Int, List, Str, StructureData
-from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
 
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
@@ -22,17 +20,13 @@ from aiida_insbench.workflows.protocols.dft import (
     relax_inputs,
     unit_cell_mesh,
 )
+from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_metadata
 from aiida_insbench.workflows.protocols.rounds import rattle_of, shared_cells
 
 
-class DatasetProtocol(ProtocolMixin):
-    """`get_builder_from_protocol` and `get_builder_restart` of a round of data."""
-
-    @classmethod
-    def get_protocol_filepath(cls) -> pathlib.Path:
-        """Path of the YAML file: a campaign makes its data by the same protocols."""
-        return pathlib.Path(__file__).with_name('campaign.yaml')
+class DatasetProtocol(CampaignProtocolMixin):
+    """`get_builder_from_protocol` of a round of data."""
 
     @classmethod
     def get_builder_from_protocol(
@@ -131,12 +125,6 @@ class DatasetProtocol(ProtocolMixin):
         for name, node in (('potential', potential), ('known', known)):
             if node is not None:
                 builder[name] = node
-        return builder
-
-    @classmethod
-    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
-        """Builder with the inputs of an earlier run; with caching on, nothing runs twice."""
-        builder: ProcessBuilder = node.get_builder_restart()
         return builder
 
 

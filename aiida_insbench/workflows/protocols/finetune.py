@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, List
-from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
 
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_metadata, train_inputs
 
 
-class FinetuneProtocol(ProtocolMixin):
-    """`get_builder_from_protocol` and `get_builder_restart` of a committee."""
-
-    @classmethod
-    def get_protocol_filepath(cls) -> pathlib.Path:
-        """Path of the YAML file: a campaign trains by the same protocols."""
-        return pathlib.Path(__file__).with_name('campaign.yaml')
+class FinetuneProtocol(CampaignProtocolMixin):
+    """`get_builder_from_protocol` of a committee."""
 
     @classmethod
     def get_builder_from_protocol(
@@ -86,10 +80,4 @@ class FinetuneProtocol(ProtocolMixin):
         builder.evaluate = {'evaluate': {'code': job_code, 'metadata': job_metadata(threads)}}
         if held_out is not None:
             builder.held_out = held_out
-        return builder
-
-    @classmethod
-    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
-        """Builder with the inputs of an earlier run; with caching on, nothing runs twice."""
-        builder: ProcessBuilder = node.get_builder_restart()
         return builder

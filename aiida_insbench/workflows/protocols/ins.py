@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, Dict
 from aiida_phonopy.data import ForceConstantsData
-from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
 
+from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_metadata
 
 
-class InsProtocol(ProtocolMixin):
-    """`get_builder_from_protocol` and `get_builder_restart` of spectra."""
-
-    @classmethod
-    def get_protocol_filepath(cls) -> pathlib.Path:
-        """Path of the YAML file: a campaign computes spectra by the same protocols."""
-        return pathlib.Path(__file__).with_name('campaign.yaml')
+class InsProtocol(CampaignProtocolMixin):
+    """`get_builder_from_protocol` of spectra."""
 
     @classmethod
     def get_builder_from_protocol(
@@ -62,10 +56,4 @@ class InsProtocol(ProtocolMixin):
             'metadata': job_metadata(threads),
         }
         builder.broadening = Dict(inputs['broadening'])
-        return builder
-
-    @classmethod
-    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
-        """Builder with the inputs of an earlier run; with caching on, nothing runs twice."""
-        builder: ProcessBuilder = node.get_builder_restart()
         return builder

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, Dict, List
-from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
 from ase import Atoms
 
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.workflows.protocols.dft import label_inputs, mesh_by_distance, pw_inputs
+from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 
 
-class LabelProtocol(ProtocolMixin):
-    """`get_builder_from_protocol` and `get_builder_restart` of labelling."""
-
-    @classmethod
-    def get_protocol_filepath(cls) -> pathlib.Path:
-        """Path of the YAML file: a campaign labels by the same protocols."""
-        return pathlib.Path(__file__).with_name('campaign.yaml')
+class LabelProtocol(CampaignProtocolMixin):
+    """`get_builder_from_protocol` of labelling."""
 
     @classmethod
     def get_builder_from_protocol(
@@ -90,12 +84,6 @@ class LabelProtocol(ProtocolMixin):
             builder[name] = value
         if convergence is not None:
             builder.convergence = convergence
-        return builder
-
-    @classmethod
-    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
-        """Builder with the inputs of an earlier run; with caching on, nothing runs twice."""
-        builder: ProcessBuilder = node.get_builder_restart()
         return builder
 
 

@@ -8,25 +8,20 @@ from typing import Any
 
 from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, ArrayData, Dict, List, StructureData
-from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
 
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.pressure import check_pressures, pressure_label
 from aiida_insbench.workflows.protocols.dft import supercell_by_distance
+from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_metadata
 
 #: Outputs of an earlier run that `previous` takes over.
 _TAKEN_OVER = ('structure', 'force_constants', 'modes')
 
 
-class PhononsProtocol(ProtocolMixin):
+class PhononsProtocol(CampaignProtocolMixin):
     """`get_builder_from_protocol` and `get_builder_restart` of phonons under pressure."""
-
-    @classmethod
-    def get_protocol_filepath(cls) -> pathlib.Path:
-        """Path of the YAML file: a campaign computes phonons by the same protocols."""
-        return pathlib.Path(__file__).with_name('campaign.yaml')
 
     @classmethod
     def get_builder_from_protocol(
@@ -110,7 +105,7 @@ class PhononsProtocol(ProtocolMixin):
     @classmethod
     def get_builder_restart(cls, node: Any) -> ProcessBuilder:
         """Builder with the inputs of an earlier run that takes its finished pressures over."""
-        builder: ProcessBuilder = node.get_builder_restart()
+        builder = super().get_builder_restart(node)
         if 'force_constants' in node.outputs:
             builder.previous = _outputs_of(node)
         return builder

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, Dict, Float, List, StructureData
-from aiida_quantumespresso.workflows.protocols.utils import ProtocolMixin
 
 from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.workflows.protocols.dft import (
@@ -20,16 +18,12 @@ from aiida_insbench.workflows.protocols.dft import (
     supercell_by_distance,
     unit_cell_mesh,
 )
+from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_metadata
 
 
-class ReferenceProtocol(ProtocolMixin):
-    """`get_builder_from_protocol` and `get_builder_restart` of the DFT reference."""
-
-    @classmethod
-    def get_protocol_filepath(cls) -> pathlib.Path:
-        """Path of the YAML file: a campaign computes its reference by the same protocols."""
-        return pathlib.Path(__file__).with_name('campaign.yaml')
+class ReferenceProtocol(CampaignProtocolMixin):
+    """`get_builder_from_protocol` of the DFT reference."""
 
     @classmethod
     def get_builder_from_protocol(
@@ -108,12 +102,6 @@ class ReferenceProtocol(ProtocolMixin):
             'clean_workdir': pw['clean_workdir'],
             'pw_base': pw_inputs(pw_code, tight, pseudos, cutoffs, ranks=ranks, atoms=atoms),
         }
-        return builder
-
-    @classmethod
-    def get_builder_restart(cls, node: Any) -> ProcessBuilder:
-        """Builder with the inputs of an earlier run; with caching on, nothing runs twice."""
-        builder: ProcessBuilder = node.get_builder_restart()
         return builder
 
 
