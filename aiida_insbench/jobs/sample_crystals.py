@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.jobs.sample_inputs import (
@@ -28,31 +30,14 @@ def strain_rattle(job: dict[str, Any], _folder: Path, _progress: Progress) -> Sa
     """Strained and rattled frames about one crystal, or about one at each pressure."""
     from aiida_insbench.science.sampling import strain_rattle as science
 
-    seed, cells, pressures = read_seed(job), read_cells(job), read_pressures(job)
     settings = science.StrainRattle(**read_sample_settings('strain-rattle', job['settings']))
-    if job.get('structures'):
-        crystals = read_crystals(job)
-        frames, refused = science.strain_rattle_about_each(
-            structures=crystals,
-            pressures=pressures,
-            cells=cells,
-            settings=settings,
-            seed=seed,
-            prefix=job['prefix'],
-        )
-        example = next(iter(crystals.values()))
-    else:
-        levels = pressures or ()
-        example = read_crystal(job, pressures=levels)
-        frames, refused = science.strain_rattle_frames(
-            atoms=example,
-            pressures=levels,
-            cells=cells,
-            settings=settings,
-            seed=seed,
-            prefix=job['prefix'],
-        )
-    details = {'seed': seed, 'frames_by_pressure': frames_by_pressure(frames)}
+    frames, refused, example = _about_crystals(
+        job,
+        settings,
+        about_one=science.strain_rattle_frames,
+        about_each=science.strain_rattle_about_each,
+    )
+    details = {'seed': job['seed'], 'frames_by_pressure': frames_by_pressure(frames)}
     if settings.keep_bonds:
         details |= _bonds(example)
     return frames, refused, details
@@ -64,38 +49,46 @@ def molecular_rattle(job: dict[str, Any], _folder: Path, _progress: Progress) ->
     from aiida_insbench.science.sampling.molecule_kinds import molecule_kinds
     from aiida_insbench.science.sampling.rigid_molecules import require_molecules
 
-    seed, cells, pressures = read_seed(job), read_cells(job), read_pressures(job)
     settings = science.MolecularRattle(**read_sample_settings('molecular-rattle', job['settings']))
-    if job.get('structures'):
-        crystals = read_crystals(job)
-        frames, refused = science.molecular_rattle_about_each(
-            structures=crystals,
-            pressures=pressures,
-            cells=cells,
-            settings=settings,
-            seed=seed,
-            prefix=job['prefix'],
-        )
-        example = next(iter(crystals.values()))
-    else:
-        levels = pressures or ()
-        example = read_crystal(job, pressures=levels)
-        frames, refused = science.molecular_rattle_frames(
-            atoms=example,
-            pressures=levels,
-            cells=cells,
-            settings=settings,
-            seed=seed,
-            prefix=job['prefix'],
-        )
+    frames, refused, example = _about_crystals(
+        job,
+        settings,
+        about_one=science.molecular_rattle_frames,
+        about_each=science.molecular_rattle_about_each,
+    )
     kinds = molecule_kinds(example, require_molecules(example))
     details = {
-        'seed': seed,
+        'seed': job['seed'],
         'frames_by_pressure': frames_by_pressure(frames),
         'molecules': [{'formula': kind.formula, 'count': len(kind.members)} for kind in kinds],
         **_bonds(example),
     }
     return frames, refused, details
+
+
+def _about_crystals(
+    job: dict[str, Any],
+    settings: Any,
+    *,
+    about_one: Callable[..., tuple[list[Atoms], int]],
+    about_each: Callable[..., tuple[list[Atoms], int]],
+) -> tuple[list[Atoms], int, Atoms]:
+    """Frames, number of draws refused, and a crystal that frames were drawn about."""
+    pressures = read_pressures(job)
+    common = {
+        'cells': read_cells(job),
+        'settings': settings,
+        'seed': read_seed(job),
+        'prefix': job['prefix'],
+    }
+    if job.get('structures'):
+        crystals = read_crystals(job)
+        frames, refused = about_each(structures=crystals, pressures=pressures, **common)
+        return frames, refused, next(iter(crystals.values()))
+    levels = pressures or ()
+    atoms = read_crystal(job, pressures=levels)
+    frames, refused = about_one(atoms=atoms, pressures=levels, **common)
+    return frames, refused, atoms
 
 
 def frozen_phonon(job: dict[str, Any], _folder: Path, _progress: Progress) -> Sampled:

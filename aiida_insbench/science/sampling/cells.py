@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +80,31 @@ def random_strain(*, rng: np.random.Generator, sigma: float) -> FloatArray:
     draw = rng.normal(scale=sigma, size=6) if sigma > 0 else np.zeros(6)
     xx, yy, zz, yz, xz, xy = draw
     return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+
+
+def check_strain(strain: float) -> None:
+    """Refuse a standard deviation of strains out of range.
+
+    Raises
+    ------
+    InputError
+        If it is not within 0 to 0.2.
+    """
+    if not 0 <= strain < 0.2:
+        raise InputError(f'`strain` is {strain}; give a share from 0 to 0.2.')
+
+
+def check_within(limits: Mapping[str, tuple[float, float, float]]) -> None:
+    """Refuse settings out of range: by name the value, the lowest and the highest allowed.
+
+    Raises
+    ------
+    InputError
+        Naming the first.
+    """
+    for name, (value, low, high) in limits.items():
+        if not low <= value <= high:
+            raise InputError(f'`{name}` is {value}; give a number from {low} to {high}.')
 
 
 def frame_generator(*, seed: int, index: int, purpose: int = 0) -> np.random.Generator:

@@ -21,10 +21,14 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.science.relaxation import Relaxation
-from aiida_insbench.science.sampling.cells import SamplingCell, random_strain
+from aiida_insbench.science.sampling.cells import (
+    SamplingCell,
+    check_strain,
+    check_within,
+    random_strain,
+)
 from aiida_insbench.science.sampling.optical_modes import (
     equal_energy_amplitudes,
     optical_modes,
@@ -265,13 +269,11 @@ class _EqualEnergyCell:
 
 
 def _check(settings: EqualEnergy) -> None:
-    limits = {
-        'temperature': (settings.temperature, 0.0, 5000.0),
-        'frequency_floor': (settings.frequency_floor, 1.0, 5000.0),
-        'displacement': (settings.displacement, 1e-4, 0.2),
-    }
-    for name, (value, low, high) in limits.items():
-        if not low <= value <= high:
-            raise InputError(f'`{name}` is {value}; give a number from {low} to {high}.')
-    if not 0 <= settings.strain < 0.2:
-        raise InputError(f'`strain` is {settings.strain}; give a share from 0 to 0.2.')
+    check_within(
+        {
+            'temperature': (settings.temperature, 0.0, 5000.0),
+            'frequency_floor': (settings.frequency_floor, 1.0, 5000.0),
+            'displacement': (settings.displacement, 1e-4, 0.2),
+        }
+    )
+    check_strain(settings.strain)

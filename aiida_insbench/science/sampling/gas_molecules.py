@@ -12,6 +12,7 @@ import numpy as np
 from ase import Atoms
 
 from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.frames import GAS_PHASE_KEY
 from aiida_insbench.science.molecules import Molecule
 from aiida_insbench.science.sampling.cells import frame_generator, tag_frame
 from aiida_insbench.science.sampling.kept_bonds import (
@@ -117,7 +118,7 @@ def gas_molecule_frames(
                 seed=seed,
                 supercell_matrix=_UNIT,
             )
-            frame.info['gas_phase'] = True
+            frame.info[GAS_PHASE_KEY] = True
             frames.append(frame)
             total_refused += refused
     return GasSample(frames, kinds, total_refused)

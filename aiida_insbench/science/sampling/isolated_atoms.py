@@ -13,6 +13,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 
 from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.frames import GAS_PHASE_KEY
 from aiida_insbench.science.sampling.cells import tag_frame
 
 METHOD = 'isolated-atom'
@@ -64,6 +65,6 @@ def isolated_atom_frames(
             seed=-1,
             supercell_matrix=_UNIT,
         )
-        frame.info['gas_phase'] = True
+        frame.info[GAS_PHASE_KEY] = True
         frames.append(frame)
     return frames

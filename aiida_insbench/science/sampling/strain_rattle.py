@@ -20,7 +20,12 @@ from aiida_insbench.science.sampling.cell_plan import (
     plan_about_each,
     plan_about_one,
 )
-from aiida_insbench.science.sampling.cells import FloatArray, SamplingCell, random_strain
+from aiida_insbench.science.sampling.cells import (
+    FloatArray,
+    SamplingCell,
+    check_strain,
+    random_strain,
+)
 from aiida_insbench.science.sampling.kept_bonds import (
     BOND_SPREAD,
     bonded_displacements,
@@ -198,8 +203,7 @@ def check_deformation(volume_range: tuple[float, float], strain: float) -> None:
         raise InputError(
             f'`volume_range` is [{low}, {high}]; give V/V₀ as [low, high] between 0.3 and 3.'
         )
-    if not 0 <= strain < 0.2:
-        raise InputError(f'`strain` is {strain}; give a share from 0 to 0.2.')
+    check_strain(strain)
 
 
 def _draw_all(
