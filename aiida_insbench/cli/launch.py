@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from aiida.cmdline.params import options, types
-from aiida.cmdline.utils import decorators, echo
+from aiida.cmdline.utils import decorators
 
 from aiida_insbench.cli.launch_dataset import cmd_dataset
 from aiida_insbench.cli.submission import (
     CUTOFFS,
     DEFAULT_CODES,
+    OVERRIDES,
+    PROTOCOL,
     PSEUDO_FAMILY,
+    built,
     say_cutoffs,
+    submit_and_say,
     two_codes,
 )
 
@@ -31,8 +36,8 @@ def cmd_launch() -> None:
 @options.CODES(required=False, help='pw.x and insbench-job, in this order.')
 @PSEUDO_FAMILY
 @CUTOFFS
-@click.option('--protocol', type=click.Choice(['fast', 'balanced', 'stringent']))
-@click.option('--overrides', type=click.Path(exists=True, path_type=Path), help='YAML file.')
+@PROTOCOL
+@OVERRIDES
 @click.option('--seed', type=int, default=1, show_default=True)
 @click.option('--dry-run', is_flag=True, help='Check everything, submit nothing.')
 @decorators.with_dbenv()
@@ -45,24 +50,18 @@ def cmd_campaign(  # type: ignore[no-untyped-def]
     Example: aiida-insbench launch campaign --structure hexane.cif --pressures 0,1.5
              --pseudo-family SSSP/1.3/PBE/efficiency --cutoffs 50 400
     """
-    from aiida.common.exceptions import NotExistent
-    from aiida.engine import submit
     from aiida.orm import StructureData
 
-    from aiida_insbench.cli.health import check_daemon
     from aiida_insbench.cli.preflight import read_structure
     from aiida_insbench.cli.pseudo_families import pseudos_of
-    from aiida_insbench.science.errors import InputError
     from aiida_insbench.science.pressure import parse_pressures
     from aiida_insbench.workflows.campaign import CampaignWorkChain
 
-    try:
+    def build() -> Any:
         crystal = StructureData(ase=read_structure(structure))
         elements = crystal.get_symbols_set()
-        chosen = two_codes(codes)
-        builder = CampaignWorkChain.get_builder_from_protocol(
-            chosen[0],
-            chosen[1],
+        return CampaignWorkChain.get_builder_from_protocol(
+            *two_codes(codes),
             crystal,
             parse_pressures(pressures),
             pseudos=pseudos_of(pseudo_family, elements),
@@ -71,15 +70,10 @@ def cmd_campaign(  # type: ignore[no-untyped-def]
             overrides=overrides,
             seed=seed,
         )
-    except (InputError, NotExistent, ValueError) as exc:
-        echo.echo_critical(str(exc))
-    for fault in check_daemon().faults:
-        echo.echo_warning(fault)
-    if dry_run:
-        echo.echo_success('The campaign can be submitted.')
-        return
-    node = submit(builder)
-    echo.echo_success(f'Submitted campaign {node.pk}; aiida-insbench status {node.pk} --watch')
+
+    submit_and_say(
+        built(build), 'campaign', dry_run=dry_run, then='aiida-insbench status {pk} --watch'
+    )
 
 
 @cmd_launch.command('phonons')
@@ -105,8 +99,8 @@ def cmd_campaign(  # type: ignore[no-untyped-def]
     help='Earlier phonons to extend.',
 )
 @options.CODE(required=False, help='insbench-job.')
-@click.option('--protocol', type=click.Choice(['fast', 'balanced', 'stringent']))
-@click.option('--overrides', type=click.Path(exists=True, path_type=Path), help='YAML file.')
+@PROTOCOL
+@OVERRIDES
 @click.option('--threads', type=click.IntRange(min=1), default=1, show_default=True)
 @click.option('--dry-run', is_flag=True, help='Check everything, submit nothing.')
 @decorators.with_dbenv()
@@ -120,19 +114,15 @@ def cmd_phonons(  # type: ignore[no-untyped-def]
     Example: aiida-insbench launch phonons --potential mgh2 --structure mgh2.cif --pressures 0,1,2
     Extend:  aiida-insbench launch phonons --potential mgh2 --previous 1234 --pressures 3
     """
-    from aiida.common.exceptions import NotExistent
-    from aiida.engine import submit
     from aiida.orm import StructureData, load_code
 
-    from aiida_insbench.cli.health import check_daemon
     from aiida_insbench.cli.preflight import read_structure
     from aiida_insbench.cli.site import COMPUTER
-    from aiida_insbench.science.errors import InputError
     from aiida_insbench.science.pressure import parse_pressures
     from aiida_insbench.workflows.phonons import PhononsWorkChain
 
-    try:
-        builder = PhononsWorkChain.get_builder_from_protocol(
+    def build() -> Any:
+        return PhononsWorkChain.get_builder_from_protocol(
             code or load_code(f'{DEFAULT_CODES[1]}@{COMPUTER}'),
             potential,
             StructureData(ase=read_structure(structure)) if structure else None,
@@ -146,16 +136,12 @@ def cmd_phonons(  # type: ignore[no-untyped-def]
             overrides=overrides,
             threads=threads,
         )
-    except (InputError, NotExistent, ValueError) as exc:
-        echo.echo_critical(str(exc))
-    for fault in check_daemon().faults:
-        echo.echo_warning(fault)
-    if dry_run:
-        echo.echo_success('The phonons can be submitted.')
-        return
-    node = submit(builder)
-    echo.echo_success(
-        f'Submitted phonons {node.pk}; aiida-insbench phonons modes {node.pk} lists them when done.'
+
+    submit_and_say(
+        built(build),
+        'phonons',
+        dry_run=dry_run,
+        then='aiida-insbench phonons modes {pk} lists them when done.',
     )
 
 

@@ -87,8 +87,10 @@ def built(make: Callable[[], Any]) -> Any:
         echo.echo_critical(str(exc))
 
 
-def submit_and_say(builder: Any, what: str, *, dry_run: bool) -> None:
-    """Submit, unless it is a dry run; faults of the daemon are named first."""
+def submit_and_say(
+    builder: Any, what: str, *, dry_run: bool, then: str = 'verdi process status {pk}'
+) -> None:
+    """Submit, unless it is a dry run; faults of the daemon are named first, `then` what follows."""
     from aiida.engine import submit
 
     from aiida_insbench.cli.health import check_daemon
@@ -99,4 +101,4 @@ def submit_and_say(builder: Any, what: str, *, dry_run: bool) -> None:
         echo.echo_success(f'The {what} can be submitted.')
         return
     node = submit(builder)
-    echo.echo_success(f'Submitted {what} {node.pk}; verdi process status {node.pk}')
+    echo.echo_success(f'Submitted {what} {node.pk}; {then.format(pk=node.pk)}')
