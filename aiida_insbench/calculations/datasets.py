@@ -18,7 +18,8 @@ from aiida_insbench.science.errors import DatasetError
 from aiida_insbench.science.frames import ENERGY_KEY, FORCES_KEY, STRESS_KEY
 from aiida_insbench.science.import_settings import import_settings
 
-_SPLIT = ('test', 'held_out_pressures', 'stratify')
+#: Settings of `split_dataset`.
+SPLIT_SETTINGS = ('test', 'held_out_pressures', 'stratify')
 
 
 @calcfunction  # type: ignore[untyped-decorator]
@@ -110,9 +111,9 @@ def split_dataset(
         As `aiida_insbench.science.dataset_split.split_frames`.
     """
     given = settings.get_dict() if settings is not None else {}
-    unknown = sorted({*given} - {*_SPLIT})
+    unknown = sorted({*given} - {*SPLIT_SETTINGS})
     if unknown:
-        raise DatasetError(f'Unknown: {", ".join(unknown)}; known are {", ".join(_SPLIT)}.')
+        raise DatasetError(f'Unknown: {", ".join(unknown)}; known are {", ".join(SPLIT_SETTINGS)}.')
     parts = split_frames(
         dataset.get_frames(), seed=seed.value, validation=validation.value, **given
     )

@@ -11,6 +11,7 @@ from ase import Atoms
 from aiida_insbench.science.dft_convergence import convergence_warnings
 from aiida_insbench.science.label_plan import plan_cost, plan_frame
 from aiida_insbench.science.sampling.cells import build_supercell
+from aiida_insbench.workflows.frames import cost_settings
 from aiida_insbench.workflows.sampling_inputs import about_relaxed
 
 #: SCF cycles of a relaxation at one pressure: steps of cell and atoms, and runs that start again.
@@ -83,17 +84,10 @@ def _split_line(inputs: Mapping[str, Any]) -> str:
 def _cost_of(label: Mapping[str, Any]) -> Callable[[Atoms], float]:
     """Core-seconds of one frame."""
     pw, mesh = label['pw_base']['pw'], label['kpoints_mesh'].get_list()
-    system = pw['parameters'].get_dict()['SYSTEM']
-    valence = {element: float(node.z_valence or 0) for element, node in pw['pseudos'].items()}
+    settings = cost_settings(pw['parameters'].get_dict()['SYSTEM'], pw['pseudos'])
 
     def cost(frame: Atoms) -> float:
-        return plan_cost(
-            frame,
-            plan_frame(frame, unit_mesh=mesh),
-            cutoffs=(system['ecutwfc'], system['ecutrho']),
-            valence=valence,
-            smeared=system.get('occupations') == 'smearing',
-        ).core_seconds
+        return plan_cost(frame, plan_frame(frame, unit_mesh=mesh), **settings).core_seconds
 
     return cost
 

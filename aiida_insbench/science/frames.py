@@ -29,8 +29,12 @@ from collections.abc import Sequence
 import ase.io
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
 from aiida_insbench.science.errors import DatasetError, format_error
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 ENERGY_KEY = 'REF_energy'
 FORCES_KEY = 'REF_forces'
@@ -107,6 +111,16 @@ def is_isolated_atom(frame: Atoms) -> bool:
 def is_gas_phase(frame: Atoms) -> bool:
     """Whether a frame is tagged as a molecule or atom in a box, which stands under no pressure."""
     return bool(frame.info.get(GAS_PHASE_KEY, False))
+
+
+def supercell_matrix_of(frame: Atoms) -> IntArray:
+    """Supercell matrix of a frame, shape (3, 3); rows are the axes."""
+    return np.asarray(frame.info['supercell_matrix'], dtype=np.int64).reshape(3, 3)
+
+
+def unit_cell_of(frame: Atoms) -> FloatArray:
+    """Axes (Å), shape (3, 3), of the unit cell that a frame's supercell repeats."""
+    return np.asarray(np.linalg.solve(supercell_matrix_of(frame), frame.cell.array), dtype=float)
 
 
 def target_pressure_of(frame: Atoms) -> float | None:

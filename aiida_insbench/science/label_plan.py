@@ -18,6 +18,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import ground_state_magnetic_moments
 
+from aiida_insbench.science.frames import is_gas_phase, supercell_matrix_of
 from aiida_insbench.science.kpoints import FloatArray, commensurate_mesh, folded_points
 from aiida_insbench.science.scf_cost import ScfCost, points_of_mesh, scf_cost
 
@@ -91,9 +92,9 @@ def plan_frame(frame: Atoms, *, unit_mesh: Sequence[int]) -> FramePlan:
         If the mesh or the frame's supercell matrix is none.
     """
     identity = str(frame.info['frame_id'])
-    if frame.info.get('gas_phase'):
+    if is_gas_phase(frame):
         return FramePlan(identity, GAMMA, None, exact=True, system=_spin(frame))
-    matrix = np.asarray(frame.info['supercell_matrix'], dtype=int).reshape(3, 3)
+    matrix = supercell_matrix_of(frame)
     found = commensurate_mesh(unit_mesh=unit_mesh, supercell_matrix=matrix, cell=frame.cell.array)
     if not found.exact:
         points = folded_points(unit_mesh=unit_mesh, supercell_matrix=matrix)

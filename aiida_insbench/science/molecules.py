@@ -70,6 +70,12 @@ def find_molecules(atoms: Atoms, *, tolerance: float = TOLERANCE) -> list[Molecu
     return molecules
 
 
+def is_molecular(atoms: Atoms) -> bool:
+    """Whether a crystal is made of molecules: none of its parts is endless, not all are atoms."""
+    molecules = find_molecules(atoms)
+    return molecules is not None and any(len(one.atoms) > 1 for one in molecules)
+
+
 def _bonds(atoms: Atoms, tolerance: float) -> list[list[tuple[int, IntArray]]]:
     """Neighbours of each atom: index and the cell they are in."""
     radii = tolerance * covalent_radii[atoms.numbers]

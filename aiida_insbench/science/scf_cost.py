@@ -55,7 +55,7 @@ class ScfCost:
     ----------
     electrons : float
         Valence electrons.
-    bands, k_points, plane_waves, grid_points : int
+    bands, k_points, plane_waves : int
         Bands and plane waves are those of one k point.
     core_seconds : float
         Time of one core; good to a factor of three.
@@ -67,7 +67,6 @@ class ScfCost:
     bands: int
     k_points: int
     plane_waves: int
-    grid_points: int
     core_seconds: float
     memory_bytes: float
     disk_bytes: float
@@ -81,7 +80,6 @@ def scf_cost(
     k_points: int,
     smeared: bool = False,
     spins: int = 1,
-    gamma_only: bool = False,
 ) -> ScfCost:
     """Estimate one self-consistent run.
 
@@ -99,8 +97,6 @@ def scf_cost(
         Whether occupations are smeared.
     spins : int
         2 for spin-polarised.
-    gamma_only : bool
-        Whether wave functions are real (half the plane waves).
 
     Raises
     ------
@@ -111,7 +107,7 @@ def scf_cost(
     volume = float(atoms.get_volume() / units.Bohr**3)
     electrons = float(sum(valence[symbol] for symbol in atoms.get_chemical_symbols()))
     bands = math.ceil(electrons / 2 * (_EXTRA_BANDS if smeared else 1.0))
-    waves = volume * cutoffs[0] ** 1.5 / (6 * np.pi**2) / (2 if gamma_only else 1)
+    waves = volume * cutoffs[0] ** 1.5 / (6 * np.pi**2)
     dense, smooth = (_grid(atoms, cutoff) for cutoff in (cutoffs[1], 4 * cutoffs[0]))
     k_spins = k_points * spins
     wave_bytes = _COMPLEX * waves * bands
@@ -120,7 +116,6 @@ def scf_cost(
         bands=bands,
         k_points=k_points,
         plane_waves=round(waves),
-        grid_points=round(dense),
         core_seconds=_FIXED_SECONDS
         + k_spins * _seconds(bands, waves, smooth, electrons)
         + _augmentation_seconds(atoms, cutoffs, volume) * spins,

@@ -25,6 +25,7 @@ from aiida_insbench.workflows.phonons import PhononsWorkChain
 from aiida_insbench.workflows.protocols.campaign import CampaignProtocol
 from aiida_insbench.workflows.reference import ReferenceWorkChain
 from aiida_insbench.workflows.relax import RelaxWorkChain, same_dft
+from aiida_insbench.workflows.sub_process import failure_of
 
 _FROM_ROUND = ('structure', 'potential', 'relax', 'relaxed', 'pools', 'known')
 _FROM_DATA = ('train.dataset', 'train.validation', 'train.start')
@@ -350,9 +351,4 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
         return ToContext(**{key: self.submit(process, **inputs)})
 
     def _check(self, key: str, stage: str) -> ExitCode | None:
-        node = self.ctx[key]
-        if node.is_finished_ok:
-            return None
-        return self.exit_codes.ERROR_SUB_PROCESS_FAILED.format(
-            stage=f'{stage} <{node.pk}>', status=node.exit_status, message=node.exit_message
-        )
+        return failure_of(self, stage, self.ctx[key])

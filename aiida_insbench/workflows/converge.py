@@ -26,12 +26,9 @@ from aiida_insbench.workflows.frames import lay_over
 from aiida_insbench.workflows.label import LabelWorkChain
 from aiida_insbench.workflows.protocols.converge import ConvergeProtocol
 from aiida_insbench.workflows.sample_base import SampleBaseWorkChain
-from aiida_insbench.workflows.sampling_inputs import check_method, sampling_inputs
+from aiida_insbench.workflows.sampling_inputs import OF_METHODS, check_method, sampling_inputs
+from aiida_insbench.workflows.sub_process import failure_of
 
-_OF_METHOD = (
-    'structure', 'structures', 'pressures', 'method', 'prefix', 'settings', 'cells', 'seed',
-    'potential', 'trajectory',
-)  # fmt: skip
 #: Of those of `insbench.sample`; the others need a potential, or draw no crystals.
 _METHODS = ('strain-rattle', 'molecular-rattle')
 
@@ -131,7 +128,7 @@ class ConvergeWorkChain(ConvergeProtocol, WorkChain):
         spec.expose_inputs(
             SampleBaseWorkChain,
             namespace='sample',
-            exclude=tuple(f'sample.{name}' for name in _OF_METHOD),
+            exclude=OF_METHODS,
         )
         spec.expose_inputs(
             LabelWorkChain,
@@ -179,7 +176,7 @@ class ConvergeWorkChain(ConvergeProtocol, WorkChain):
 
     def inspect_sampling(self) -> ExitCode | None:
         """The frames are needed."""
-        return self._check('Sampling', self.ctx.sampling)
+        return failure_of(self, 'Sampling', self.ctx.sampling)
 
     def run_cutoffs(self) -> ToContext:
         """Label the frames at each cutoff, on the coarsest mesh."""
@@ -222,7 +219,7 @@ class ConvergeWorkChain(ConvergeProtocol, WorkChain):
     def _choose(self, what: str, values: list[Any], output: str) -> ExitCode | None:
         names = [name_of(value) for value in values]
         for name in names:
-            failure = self._check(f'Labels of {name}', self.ctx[name])
+            failure = failure_of(self, f'Labels of {name}', self.ctx[name])
             if failure is not None:
                 return failure
         datasets = {name: self.ctx[name].outputs.dataset for name in names}
@@ -240,13 +237,6 @@ class ConvergeWorkChain(ConvergeProtocol, WorkChain):
             forces=last['forces_mev_a'],
             energy=last['energy_mev_atom'],
             stress=last['stress_gpa'],
-        )
-
-    def _check(self, stage: str, node: Any) -> ExitCode | None:
-        if node.is_finished_ok:
-            return None
-        return self.exit_codes.ERROR_SUB_PROCESS_FAILED.format(
-            stage=f'{stage} <{node.pk}>', status=node.exit_status, message=node.exit_message
         )
 
 

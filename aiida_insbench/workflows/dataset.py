@@ -22,17 +22,15 @@ from aiida_insbench.workflows.relax import RelaxWorkChain
 from aiida_insbench.workflows.sample_base import SampleBaseWorkChain
 from aiida_insbench.workflows.sampling_inputs import (
     GAS_METHODS,
+    OF_METHODS,
     about_relaxed,
     sampling_inputs,
     takes,
 )
 from aiida_insbench.workflows.select_base import SelectBaseWorkChain
+from aiida_insbench.workflows.sub_process import failure_of
 
 _OPTIONAL = {'required': False, 'populate_defaults': False}
-_OF_METHODS = (
-    'structure', 'structures', 'pressures', 'method', 'prefix', 'settings', 'cells', 'seed',
-    'potential', 'trajectory',
-)  # fmt: skip
 
 
 class DatasetWorkChain(DatasetProtocol, WorkChain):
@@ -90,7 +88,7 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
         spec.expose_inputs(
             SampleBaseWorkChain,
             namespace='sample',
-            exclude=tuple(f'sample.{name}' for name in _OF_METHODS),
+            exclude=OF_METHODS,
             namespace_options={**_OPTIONAL, 'help': 'What `methods` share: the code of the job.'},
         )
         spec.expose_inputs(
@@ -187,8 +185,9 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
 
     def inspect_relaxations(self) -> ExitCode | None:
         """Frames are drawn about the relaxed crystals."""
-        if not self.ctx.relaxation.is_finished_ok:
-            return self._failed('Relaxation', self.ctx.relaxation)
+        failure = failure_of(self, 'Relaxation', self.ctx.relaxation)
+        if failure is not None:
+            return failure
         self.ctx.relaxed = dict(self.ctx.relaxation.outputs.structure)
         for label, node in self.ctx.relaxed.items():
             self.out(f'structure.{label}', node)
@@ -211,8 +210,9 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
         self.ctx.pools = dict(self.inputs.get('pools') or {})
         for prefix in self._prefixes():
             node = self.ctx[f'sample_{prefix}']
-            if not node.is_finished_ok:
-                return self._failed(f'Sampling of `{prefix}`', node)
+            failure = failure_of(self, f'Sampling of `{prefix}`', node)
+            if failure is not None:
+                return failure
             self.ctx.pools[prefix] = node.outputs.pool
         return None
 
@@ -235,8 +235,9 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
 
     def inspect_selection(self) -> ExitCode | None:
         """The chosen frames take the place of the pools they come from."""
-        if not self.ctx.selection.is_finished_ok:
-            return self._failed('Selection', self.ctx.selection)
+        failure = failure_of(self, 'Selection', self.ctx.selection)
+        if failure is not None:
+            return failure
         outputs = self.ctx.selection.outputs
         self.out('selection', outputs.output_parameters)
         gas = {prefix: pool for prefix, pool in self.ctx.pools.items() if self._is_gas(prefix)}
@@ -262,9 +263,7 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
         """The labels are needed, unless only an estimate was asked for."""
         if 'preflight' in self.ctx.labelling.outputs:
             self.out('preflight', self.ctx.labelling.outputs.preflight)
-        if not self.ctx.labelling.is_finished_ok:
-            return self._failed('Labelling', self.ctx.labelling)
-        return None
+        return failure_of(self, 'Labelling', self.ctx.labelling)
 
     def has_labels(self) -> bool:
         """Whether it was more than a dry run."""
@@ -324,8 +323,3 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
         except InputError as exc:
             return self.exit_codes.ERROR_SPLIT_IMPOSSIBLE.format(what=what, reason=exc)
         return None
-
-    def _failed(self, stage: str, node: Any) -> ExitCode:
-        return self.exit_codes.ERROR_SUB_PROCESS_FAILED.format(
-            stage=f'{stage} <{node.pk}>', status=node.exit_status, message=node.exit_message
-        )

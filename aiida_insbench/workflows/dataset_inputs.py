@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiida_insbench.calculations.datasets import merged_dataset
+from aiida_insbench.calculations.datasets import SPLIT_SETTINGS, merged_dataset
 from aiida_insbench.jobs.sample_settings import METHODS
 from aiida_insbench.science.dataset_split import STRATA
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.pressure import check_pressures, pressure_labels
+from aiida_insbench.workflows.protocols.dft import missing_pseudos
 from aiida_insbench.workflows.sampling_inputs import check_method
 
-_SPLIT = ('test', 'held_out_pressures', 'stratify')
 Inputs = Mapping[str, Any]
 
 
@@ -87,11 +87,9 @@ def _check_elements(inputs: Inputs) -> None:
     there = {element for pool in (inputs.get('pools') or {}).values() for element in pool.elements}
     if 'structure' in inputs:
         there |= inputs['structure'].get_symbols_set()
-    lacking = sorted(there - set(pseudos))
-    if lacking:
-        raise InputError(
-            f'No pseudopotential for {", ".join(lacking)}; add it to `label.pw_base.pw.pseudos`.'
-        )
+    problem = missing_pseudos(there, pseudos, port='label.pw_base.pw.pseudos')
+    if problem:
+        raise InputError(problem)
 
 
 def _check_relaxed(inputs: Inputs) -> None:
@@ -109,9 +107,11 @@ def _check_split(inputs: Inputs) -> None:
     if 'split' not in inputs:
         return
     given = inputs['split'].get_dict()
-    unknown = sorted(set(given) - set(_SPLIT))
+    unknown = sorted(set(given) - set(SPLIT_SETTINGS))
     if unknown:
-        raise InputError(f'`split` has {", ".join(unknown)}; known are {", ".join(_SPLIT)}.')
+        raise InputError(
+            f'`split` has {", ".join(unknown)}; known are {", ".join(SPLIT_SETTINGS)}.'
+        )
     strata = sorted(set(given.get('stratify', [])) - set(STRATA))
     if strata:
         raise InputError(

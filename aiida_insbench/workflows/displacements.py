@@ -27,6 +27,7 @@ from aiida_insbench.workflows.displaced_cells import (
 )
 from aiida_insbench.workflows.label import validate_mesh
 from aiida_insbench.workflows.label_lane import PW_EXCLUDED
+from aiida_insbench.workflows.protocols.dft import missing_pseudos
 
 #: Ports of `PhonopyWorkChain` that are settled here, or belong to what is done elsewhere.
 _SETTLED = (
@@ -59,9 +60,9 @@ def validate_forces(inputs: dict[str, Any] | None, _port: object = None) -> str 
     if not inputs or 'structure' not in inputs or 'pw_base' not in inputs:
         return None
     pw = inputs['pw_base']['pw']
-    lacking = sorted(inputs['structure'].get_symbols_set() - set(pw['pseudos']))
-    if lacking:
-        return f'No pseudopotential for {", ".join(lacking)}; add it to `pw_base.pw.pseudos`.'
+    problem = missing_pseudos(inputs['structure'].get_symbols_set(), pw['pseudos'])
+    if problem:
+        return problem
     control = pw['parameters'].get_dict().get('CONTROL', {})
     if control.get('calculation', 'scf') != 'scf' or not control.get('tprnfor'):
         return 'Forces need `calculation: scf` and `tprnfor: true` in `pw_base.pw.parameters`.'

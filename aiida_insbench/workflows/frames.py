@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,23 +15,31 @@ from ase.units import GPa
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.science.dft_convergence import convergence_record, convergence_warnings
 from aiida_insbench.science.errors import DatasetError
-from aiida_insbench.science.frames import ENERGY_KEY, FORCES_KEY, STRESS_KEY
+from aiida_insbench.science.frames import (
+    ENERGY_KEY,
+    FORCES_KEY,
+    STRESS_KEY,
+    is_gas_phase,
+    unit_cell_of,
+)
 from aiida_insbench.science.label_plan import FramePlan, plan_frame
 from aiida_insbench.science.preflight import labelling_preflight
+from aiida_insbench.workflows.protocols.dft import laid_over
 
 
-def plans_of(pool: DatasetData, unit_mesh: list[int]) -> dict[str, FramePlan]:
-    """How each frame of a pool is labelled, by ``frame_id``, in the pool's order."""
-    plans = (plan_frame(frame, unit_mesh=unit_mesh) for frame in pool.get_frames())
+def plans_of(frames: Sequence[Atoms], unit_mesh: list[int]) -> dict[str, FramePlan]:
+    """How each frame is labelled, by ``frame_id``, in the frames' order."""
+    plans = (plan_frame(frame, unit_mesh=unit_mesh) for frame in frames)
     return {plan.frame_id: plan for plan in plans}
 
 
 @calcfunction
 def unpack_pool(pool: DatasetData, kpoints_mesh: List) -> dict[str, Any]:
     """Make one structure node per frame and one k-points node per set of k points."""
-    structures = {frame.info['frame_id']: structure_of_frame(frame) for frame in pool.get_frames()}
+    frames = pool.get_frames()
+    structures = {frame.info['frame_id']: structure_of_frame(frame) for frame in frames}
     kpoints: dict[str, KpointsData] = {}
-    for plan in plans_of(pool, kpoints_mesh.get_list()).values():
+    for plan in plans_of(frames, kpoints_mesh.get_list()).values():
         if plan.kpoints_key not in kpoints:
             kpoints[plan.kpoints_key] = _kpoints_of(plan)
     return {'structures': structures, 'kpoints': kpoints}
@@ -40,9 +48,7 @@ def unpack_pool(pool: DatasetData, kpoints_mesh: List) -> dict[str, Any]:
 @calcfunction
 def lay_over(parameters: Dict, system: Dict) -> Dict:
     """Parameters of pw.x with some of ``SYSTEM`` replaced."""
-    merged: dict[str, Any] = {key: dict(value) for key, value in parameters.get_dict().items()}
-    merged.setdefault('SYSTEM', {}).update(system.get_dict())
-    return Dict(merged)
+    return Dict(laid_over(parameters.get_dict(), {'SYSTEM': system.get_dict()}))
 
 
 @calcfunction
@@ -77,21 +83,28 @@ def preflight(
     convergence: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Estimate of labelling, from what the nodes hold; nothing is stored."""
-    system = parameters.get('SYSTEM', {})
-    wave_functions = float(system['ecutwfc'])
+    system, frames = parameters.get('SYSTEM', {}), pool.get_frames()
     found = labelling_preflight(
-        pool.get_frames(),
-        list(plans_of(pool, unit_mesh).values()),
-        cutoffs=(wave_functions, float(system.get('ecutrho', 4 * wave_functions))),
-        valence={element: float(pseudo.z_valence or 0) for element, pseudo in pseudos.items()},
+        frames,
+        list(plans_of(frames, unit_mesh).values()),
+        **cost_settings(system, pseudos),
         lanes=lanes,
         ranks=ranks,
-        smeared=system.get('occupations') == 'smearing',
         converged_range=tuple(convergence['pressure_range']) if convergence else None,
     )
     if convergence:
         found['warnings'] += convergence_warnings(convergence, system, unit_mesh)
     return found
+
+
+def cost_settings(system: Mapping[str, Any], pseudos: Mapping[str, Any]) -> dict[str, Any]:
+    """What of ``SYSTEM`` and the pseudopotentials the estimate of a run depends on."""
+    wave_functions = float(system['ecutwfc'])
+    return {
+        'cutoffs': (wave_functions, float(system.get('ecutrho', 4 * wave_functions))),
+        'valence': {element: float(node.z_valence or 0) for element, node in pseudos.items()},
+        'smeared': system.get('occupations') == 'smearing',
+    }
 
 
 @calcfunction
@@ -103,12 +116,9 @@ def unit_cell_kpoints(kpoints_mesh: List) -> KpointsData:
 @calcfunction
 def relax_parameters(parameters: Dict, settings: Dict, pressure: Float) -> Dict:
     """Parameters of a variable-cell relaxation at a pressure (GPa; pw.x takes kbar)."""
-    merged: dict[str, Any] = {key: dict(value) for key, value in parameters.get_dict().items()}
-    for namelist, values in settings.get_dict().items():
-        merged.setdefault(namelist, {}).update(values)
-    merged.setdefault('CONTROL', {})['calculation'] = 'vc-relax'
-    merged.setdefault('CELL', {})['press'] = 10 * pressure.value
-    return Dict(merged)
+    merged = laid_over(parameters.get_dict(), settings.get_dict())
+    task = {'CONTROL': {'calculation': 'vc-relax'}, 'CELL': {'press': 10 * pressure.value}}
+    return Dict(laid_over(merged, task))
 
 
 @calcfunction
@@ -160,10 +170,9 @@ def _largest_spacing(pool: DatasetData, unit_mesh: list[int]) -> float:
     """Largest distance between neighbouring k points of the unit cell's mesh, 1/Å."""
     spacings = [0.0]
     for frame in pool.get_frames():
-        if frame.info.get('gas_phase'):
+        if is_gas_phase(frame):
             continue
-        matrix = np.asarray(frame.info['supercell_matrix'], dtype=float).reshape(3, 3)
-        reciprocal = 2 * np.pi * np.linalg.inv(np.linalg.solve(matrix, frame.cell.array)).T
+        reciprocal = 2 * np.pi * np.linalg.inv(unit_cell_of(frame)).T
         spacings.append(float((np.linalg.norm(reciprocal, axis=1) / unit_mesh).max()))
     return round(max(spacings), 4)
 

@@ -23,6 +23,7 @@ from aiida_insbench.workflows.frames import (
     unpack_pool,
 )
 from aiida_insbench.workflows.label_lane import COMMON, PW_EXCLUDED, LabelLaneWorkChain
+from aiida_insbench.workflows.protocols.dft import missing_pseudos
 from aiida_insbench.workflows.protocols.label import LabelProtocol
 
 
@@ -53,9 +54,9 @@ def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str
     if not inputs or 'pool' not in inputs or 'pw_base' not in inputs:
         return None
     pw = inputs['pw_base']['pw']
-    lacking = sorted(set(inputs['pool'].elements) - set(pw['pseudos']))
-    if lacking:
-        return f'No pseudopotential for {", ".join(lacking)}; add it to `pw_base.pw.pseudos`.'
+    problem = missing_pseudos(inputs['pool'].elements, pw['pseudos'])
+    if problem:
+        return problem
     if 'ecutwfc' not in pw['parameters'].get_dict().get('SYSTEM', {}):
         return '`pw_base.pw.parameters` has no `SYSTEM.ecutwfc`: one cutoff must hold for all.'
     try:
@@ -154,7 +155,7 @@ class LabelWorkChain(LabelProtocol, WorkChain):
         """Turn the pool into structures, k points and parameters."""
         nodes = unpack_pool(self.inputs.pool, self.inputs.kpoints_mesh)
         self.ctx.structures, self.ctx.kpoints = nodes['structures'], nodes['kpoints']
-        plans = plans_of(self.inputs.pool, self.inputs.kpoints_mesh.get_list())
+        plans = plans_of(self.inputs.pool.get_frames(), self.inputs.kpoints_mesh.get_list())
         common = self.inputs.pw_base.pw.parameters
         self.ctx.parameters = {}
         for plan in plans.values():

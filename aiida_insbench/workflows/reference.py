@@ -26,6 +26,7 @@ from aiida_insbench.workflows.label import LabelWorkChain
 from aiida_insbench.workflows.protocols.reference import ReferenceProtocol
 from aiida_insbench.workflows.relax import RelaxWorkChain
 from aiida_insbench.workflows.sample_base import SampleBaseWorkChain
+from aiida_insbench.workflows.sub_process import failure_of
 
 _OPTIONAL = {'required': False, 'populate_defaults': False}
 
@@ -150,8 +151,9 @@ class ReferenceWorkChain(ReferenceProtocol, WorkChain):
     def inspect_relaxations(self) -> ExitCode | None:
         """Attach the structures."""
         if 'relaxation' in self.ctx:
-            if not self.ctx.relaxation.is_finished_ok:
-                return self._failed('DFT relaxation', self.ctx.relaxation)
+            failure = failure_of(self, 'DFT relaxation', self.ctx.relaxation)
+            if failure is not None:
+                return failure
             outputs = self.ctx.relaxation.outputs
             self.ctx.structures.update(outputs.structure)
             if 'trajectory' in outputs:
@@ -202,9 +204,7 @@ class ReferenceWorkChain(ReferenceProtocol, WorkChain):
 
     def inspect_displacements(self) -> ExitCode | None:
         """The pool is needed."""
-        if not self.ctx.sampling.is_finished_ok:
-            return self._failed('Displacing the unit cell', self.ctx.sampling)
-        return None
+        return failure_of(self, 'Displacing the unit cell', self.ctx.sampling)
 
     def run_labels(self) -> ToContext:
         """Forces of each displaced cell by pw.x."""
@@ -214,8 +214,9 @@ class ReferenceWorkChain(ReferenceProtocol, WorkChain):
 
     def inspect_labels(self) -> ExitCode | None:
         """Attach the labelled frames and collect their forces."""
-        if not self.ctx.labelling.is_finished_ok:
-            return self._failed('Labelling', self.ctx.labelling)
+        failure = failure_of(self, 'Labelling', self.ctx.labelling)
+        if failure is not None:
+            return failure
         dataset = self.ctx.labelling.outputs.dataset
         self.out('dataset', dataset)
         for label, structure in sorted(self.ctx.structures.items()):
@@ -254,7 +255,7 @@ class ReferenceWorkChain(ReferenceProtocol, WorkChain):
             self.out(label, output)
         done = found.get('modes', {})
         if not node.is_finished_ok and not done:
-            return self._failed('Fitting force constants', node)
+            return failure_of(self, 'Fitting force constants', node)
         for label in self.ctx.phonopy_data:
             if label not in done:
                 self.ctx.reasons[label] = str(node.exit_message)
@@ -265,9 +266,4 @@ class ReferenceWorkChain(ReferenceProtocol, WorkChain):
         return self.exit_codes.ERROR_PRESSURES_MISSING.format(
             pressures=', '.join(reasons),
             reasons=' '.join(f'{label}: {text}' for label, text in reasons.items()),
-        )
-
-    def _failed(self, stage: str, node: Any) -> ExitCode:
-        return self.exit_codes.ERROR_SUB_PROCESS_FAILED.format(
-            stage=f'{stage} <{node.pk}>', status=node.exit_status, message=node.exit_message
         )

@@ -13,6 +13,14 @@ from aiida_insbench.science.errors import InputError, format_error
 
 #: Methods whose frames are molecules or atoms in a box.
 GAS_METHODS = ('gas-molecules', 'isolated-atoms')
+#: Ports of `insbench.sample` that a method's entry, or the round of data, fills in.
+OF_METHODS = tuple(
+    f'sample.{name}'
+    for name in (
+        'structure', 'structures', 'pressures', 'method', 'prefix', 'settings', 'cells', 'seed',
+        'potential', 'trajectory',
+    )
+)  # fmt: skip
 _KEYS = ('method', 'settings', 'cells', 'relaxed', 'seed_offset')
 
 

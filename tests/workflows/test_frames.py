@@ -64,7 +64,7 @@ class TestUnpackPool:
 
     def test_a_sheared_cell_gets_a_list_of_points_and_no_symmetry(self):
         pool = DatasetData([supercell([[1, 1, 0], [-1, 1, 0], [0, 0, 1]], 'r1_000')])
-        (plan,) = plans_of(pool, [4, 4, 4]).values()
+        (plan,) = plans_of(pool.get_frames(), [4, 4, 4]).values()
         node = unpack_pool(pool, List([4, 4, 4]))['kpoints'][plan.kpoints_key]
         points, weights = node.get_kpoints(also_weights=True)
         assert points.shape == (20, 3)

@@ -82,7 +82,7 @@ class CampaignProtocol(CampaignProtocolMixin):
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         pressures = check_pressures(pressures)
-        check_pseudos(structure, pseudos)
+        check_pseudos(structure.get_symbols_set(), pseudos)
         parts = _Parts(
             inputs=inputs,
             structure=structure,
@@ -129,7 +129,7 @@ class _Parts:
         self.pw = pw
         self.job_code = job_code
         self.seed = seed
-        self.mesh = unit_cell_mesh(inputs, structure)
+        self.mesh = unit_cell_mesh(inputs, structure.get_ase().cell.array)
 
     def job(self) -> dict[str, Any]:
         return {'code': self.job_code, 'metadata': job_metadata(1)}

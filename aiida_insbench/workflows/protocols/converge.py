@@ -76,7 +76,7 @@ class ConvergeProtocol(CampaignProtocolMixin):
         inputs = cls.get_protocol_inputs(protocol, overrides)
         chosen = inputs['convergence']
         targets = check_pressures(pressures)
-        check_pseudos(structure, pseudos)
+        check_pseudos(structure.get_symbols_set(), pseudos)
         if len(cutoffs) < 2:
             raise InputError('Give at least two pairs of cutoffs: one cannot be compared.')
         atoms = structure.get_ase()

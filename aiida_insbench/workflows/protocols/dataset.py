@@ -11,7 +11,7 @@ from aiida.orm import AbstractCode, Dict, Int, List, Str, StructureData
 
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
-from aiida_insbench.science.molecules import find_molecules
+from aiida_insbench.science.molecules import is_molecular
 from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.workflows.protocols.dft import (
     check_pseudos,
@@ -96,9 +96,9 @@ class DatasetProtocol(CampaignProtocolMixin):
         inputs = cls.get_protocol_inputs(protocol, overrides)
         chosen = inputs['dataset']
         targets = check_pressures(pressures)
-        check_pseudos(structure, pseudos)
+        check_pseudos(structure.get_symbols_set(), pseudos)
         atoms = structure.get_ase()
-        mesh = unit_cell_mesh(inputs, structure)
+        mesh = unit_cell_mesh(inputs, atoms.cell.array)
         pw = pw_inputs(pw_code, inputs, pseudos, cutoffs, ranks=ranks, atoms=atoms)
         job = {'code': job_code, 'metadata': job_metadata(1)}
         round_name = 'first_round' if potential is None else 'second_round'
@@ -146,13 +146,12 @@ def _methods(
         first = inputs['first_round']
         settings = {**first['settings'], 'volume_range': chosen['volume_range']}
         settings['rattle'] = rattle_of(settings['rattle'], structure)
-        molecular = find_molecules(structure.get_ase())
-        several = molecular is not None and any(len(one.atoms) > 1 for one in molecular)
+        molecular = is_molecular(structure.get_ase())
         made['rattled'] = {
             'seed_offset': 0,
-            'method': 'molecular-rattle' if several else 'strain-rattle',
+            'method': 'molecular-rattle' if molecular else 'strain-rattle',
             'cells': shared_cells(first['cells'], count),
-            'settings': {**settings, **(chosen['molecules'] if several else {})},
+            'settings': {**settings, **(chosen['molecules'] if molecular else {})},
         }
     if chosen['gas_molecules']:
         settings = {'count': int(chosen['gas_molecules'])}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from aiida_insbench.science.dft_levels import functional_of
 from aiida_insbench.science.errors import InputError, format_error
-from aiida_insbench.science.molecules import find_molecules
+from aiida_insbench.science.molecules import is_molecular
 from aiida_insbench.workflows.protocols.options import pw_options
 
 #: D3 with the damping of Becke and Johnson (pw.x counts 3 as zero damping, 4 as this).
@@ -68,8 +68,7 @@ def _wants_dispersion(
     functional = str(system.get('input_dft') or functional_of_pseudos(pseudos)).upper()
     if not functional or functional.startswith(_WITHOUT_D3):
         return False
-    molecules = find_molecules(atoms)
-    return molecules is not None and any(len(one.atoms) > 1 for one in molecules)
+    return is_molecular(atoms)
 
 
 def functional_of_pseudos(pseudos: Mapping[str, Any]) -> str:
@@ -111,6 +110,16 @@ def relax_inputs(
     }
 
 
+def laid_over(
+    parameters: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Namelists of pw.x with some of their values replaced or added."""
+    return {
+        name: {**parameters.get(name, {}), **changes.get(name, {})}
+        for name in {**parameters, **changes}
+    }
+
+
 def label_inputs(inputs: Mapping[str, Any], *, mesh: List, pw: dict[str, Any]) -> dict[str, Any]:
     """Inputs of `LabelWorkChain` but the pool."""
     return {
@@ -121,7 +130,7 @@ def label_inputs(inputs: Mapping[str, Any], *, mesh: List, pw: dict[str, Any]) -
     }
 
 
-def check_pseudos(structure: StructureData, pseudos: Mapping[str, Any]) -> None:
+def check_pseudos(elements: Iterable[str], pseudos: Mapping[str, Any]) -> None:
     """See that every element has a pseudopotential.
 
     Raises
@@ -129,7 +138,7 @@ def check_pseudos(structure: StructureData, pseudos: Mapping[str, Any]) -> None:
     InputError
         Naming those that have none.
     """
-    lacking = sorted(structure.get_symbols_set() - set(pseudos))
+    lacking = sorted(set(elements) - set(pseudos))
     if lacking:
         raise InputError(
             format_error(
@@ -139,10 +148,17 @@ def check_pseudos(structure: StructureData, pseudos: Mapping[str, Any]) -> None:
         )
 
 
-def unit_cell_mesh(inputs: Mapping[str, Any], structure: StructureData) -> List:
-    """K mesh of the unit cell: ``kpoints_mesh``, or from ``kpoints_distance`` (Å⁻¹)."""
+def missing_pseudos(
+    elements: Iterable[str], pseudos: Mapping[str, Any], *, port: str = 'pw_base.pw.pseudos'
+) -> str | None:
+    """Say which elements have no pseudopotential at a port; None if all have."""
+    lacking = sorted(set(elements) - set(pseudos))
+    return f'No pseudopotential for {", ".join(lacking)}; add it to `{port}`.' if lacking else None
+
+
+def unit_cell_mesh(inputs: Mapping[str, Any], cell: ArrayLike) -> List:
+    """K mesh of the unit cell (axes in Å): ``kpoints_mesh``, or from ``kpoints_distance`` (Å⁻¹)."""
     given = inputs['kpoints_mesh']
-    cell = structure.get_ase().cell.array
     return List(given or mesh_by_distance(cell, float(inputs['kpoints_distance'])))
 
 

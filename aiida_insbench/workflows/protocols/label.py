@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from aiida.engine import ProcessBuilder
-from aiida.orm import AbstractCode, Dict, List
+from aiida.orm import AbstractCode, Dict
 from ase import Atoms
 
 from aiida_insbench.data.dataset import DatasetData
-from aiida_insbench.science.errors import InputError, format_error
-from aiida_insbench.workflows.protocols.dft import label_inputs, mesh_by_distance, pw_inputs
+from aiida_insbench.science.frames import is_gas_phase, unit_cell_of
+from aiida_insbench.workflows.protocols.dft import (
+    check_pseudos,
+    label_inputs,
+    pw_inputs,
+    unit_cell_mesh,
+)
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 
 
@@ -65,22 +69,14 @@ class LabelProtocol(CampaignProtocolMixin):
             If an element has no pseudopotential, or pseudopotentials do not go together.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
-        lacking = sorted(set(pool.elements) - set(pseudos))
-        if lacking:
-            raise InputError(
-                format_error(
-                    f'No pseudopotential for {", ".join(lacking)}.',
-                    fix='Install a family that has them (aiida-pseudo install) and name it.',
-                )
-            )
+        check_pseudos(pool.elements, pseudos)
         crystal = densest_crystal(pool.get_frames())
-        cell = unit_cell_of(crystal)
-        mesh = inputs['kpoints_mesh'] or mesh_by_distance(cell, float(inputs['kpoints_distance']))
+        mesh = unit_cell_mesh(inputs, unit_cell_of(crystal))
         used = {element: pseudos[element] for element in pool.elements}
         pw = pw_inputs(pw_code, inputs, used, cutoffs, ranks=ranks, atoms=crystal)
         builder = cls.get_builder()  # type: ignore[attr-defined]
         builder.pool = pool
-        for name, value in label_inputs(inputs, mesh=List(mesh), pw=pw).items():
+        for name, value in label_inputs(inputs, mesh=mesh, pw=pw).items():
             builder[name] = value
         if convergence is not None:
             builder.convergence = convergence
@@ -89,13 +85,7 @@ class LabelProtocol(CampaignProtocolMixin):
 
 def densest_crystal(frames: list[Atoms]) -> Atoms:
     """Of the frames of crystals the one under the highest compression; else the first frame."""
-    crystals = [frame for frame in frames if not frame.info.get('gas_phase')]
+    crystals = [frame for frame in frames if not is_gas_phase(frame)]
     if not crystals:
         return frames[0]
     return min(crystals, key=lambda frame: float(frame.get_volume() / len(frame)))
-
-
-def unit_cell_of(frame: Atoms) -> Any:
-    """Axes (Å) of the unit cell that a frame's supercell repeats."""
-    matrix = np.asarray(frame.info['supercell_matrix'], dtype=float).reshape(3, 3)
-    return np.linalg.solve(matrix, frame.cell.array)

@@ -13,6 +13,7 @@ from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.workflows.protocols.dft import (
     check_pseudos,
     label_inputs,
+    laid_over,
     pw_inputs,
     relax_inputs,
     supercell_by_distance,
@@ -75,8 +76,8 @@ class ReferenceProtocol(CampaignProtocolMixin):
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         chosen = inputs['reference']
-        check_pseudos(structure, pseudos)
-        mesh = unit_cell_mesh(inputs, structure)
+        check_pseudos(structure.get_symbols_set(), pseudos)
+        mesh = unit_cell_mesh(inputs, structure.get_ase().cell.array)
         atoms = structure.get_ase()
         pw = pw_inputs(pw_code, inputs, pseudos, cutoffs, ranks=ranks, atoms=atoms)
         job = {'code': job_code, 'metadata': job_metadata(1)}
@@ -93,7 +94,7 @@ class ReferenceProtocol(CampaignProtocolMixin):
             builder.sample = {'sample': {**job, 'settings': gamma_settings(chosen)}}
             builder.label = label_inputs(inputs, mesh=mesh, pw=pw)
             return builder
-        tight = {**inputs, 'pw': _laid_over(inputs['pw'], chosen['pw'])}
+        tight = {**inputs, 'pw': laid_over(inputs['pw'], chosen['pw'])}
         builder.supercell_matrix = List(matrix)
         builder.displacements = {
             'displacement': Float(chosen['displacement']),
@@ -108,12 +109,3 @@ class ReferenceProtocol(CampaignProtocolMixin):
 def gamma_settings(chosen: Mapping[str, Any]) -> Dict:
     """Settings of `insbench.sample` for displacements of the unit cell."""
     return Dict({name: chosen[name] for name in ('displacement', 'symprec')})
-
-
-def _laid_over(
-    parameters: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    return {
-        name: {**parameters.get(name, {}), **changes.get(name, {})}
-        for name in {**parameters, **changes}
-    }
