@@ -21,50 +21,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from labelling import cpu_seconds, demo_frames
+from mgh2_dft import input_text
+from mgh2_frames import UNIT
 
-from aiida_insbench.cli.demo_run import CUTOFFS, PSEUDOS, magnesium_hydride
-from aiida_insbench.cli.site import find_pseudos, find_pw
-from aiida_insbench.science.sampling.cells import sampling_cell
-from aiida_insbench.science.sampling.strain_rattle import StrainRattle, strain_rattle_frames
-
-INPUT = """&CONTROL
- calculation='scf', tprnfor=.true., tstress=.true., disk_io='low', outdir='./out', prefix='f'
- pseudo_dir='{pseudos}'
-/
-&SYSTEM
- ibrav=0, nat={n}, ntyp=2, ecutwfc={cutoffs[0]}, ecutrho={cutoffs[1]}, occupations='fixed'
-/
-&ELECTRONS
- conv_thr=1e-9, mixing_beta=0.7, startingpot='{start}'
-/
-ATOMIC_SPECIES
-Mg 24.305 {files[0]}
-H 1.008 {files[1]}
-ATOMIC_POSITIONS angstrom
-{positions}
-CELL_PARAMETERS angstrom
-{cell}
-K_POINTS automatic
-4 4 4 0 0 0
-"""
-_CPU = re.compile(r'PWSCF\s+:\s+(?:(\d+)m)?\s*([\d.]+)s CPU')
+from aiida_insbench.cli.site import find_pw
 
 
 def main() -> None:
     """Measure and print."""
     folder, count = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 8
-    frames, _ = strain_rattle_frames(
-        atoms=magnesium_hydride(),
-        pressures=[0],
-        cells=[sampling_cell(supercell_matrix=np.eye(3, dtype=int), count=count)],
-        settings=StrainRattle(
-            volume_range=(0.945, 1.015),
-            strain=0.005,
-            rattle={'Mg': (0.01, 0.02), 'H': (0.02, 0.06)},
-        ),
-        seed=1000,
-        prefix='r1',
-    )
+    frames = demo_frames([(UNIT, count)], pressures=[0])
     frames.sort(key=lambda atoms: -atoms.get_volume())
     rows = []
     for number, atoms in enumerate(frames):
@@ -86,19 +53,8 @@ def run(atoms: Any, folder: Path, start: str, *, density: Path | None = None) ->
     folder.mkdir(parents=True)
     if density is not None:
         shutil.copytree(density, folder / 'out', ignore=shutil.ignore_patterns('wfc*', '*.wfc*'))
-    paths = find_pseudos(PSEUDOS)
-    rows = zip(atoms.get_chemical_symbols(), atoms.positions, strict=True)
-    (folder / 'in').write_text(
-        INPUT.format(
-            pseudos=paths[0].parent,
-            n=len(atoms),
-            cutoffs=CUTOFFS,
-            start=start,
-            files=[path.name for path in paths],
-            positions='\n'.join(f'{s} {x:.10f} {y:.10f} {z:.10f}' for s, (x, y, z) in rows),
-            cell='\n'.join(' '.join(f'{x:.10f}' for x in axis) for axis in atoms.cell.array),
-        )
-    )
+    text = input_text(atoms, Path('out'), threshold=1e-9, disk_io='low', start=start)
+    (folder / 'in').write_text(text)
     done = subprocess.run(
         [find_pw(), '-in', 'in'],
         cwd=folder,
@@ -107,11 +63,10 @@ def run(atoms: Any, folder: Path, start: str, *, density: Path | None = None) ->
         check=True,
         env={**os.environ, 'OMP_NUM_THREADS': '1'},
     )
-    minutes, seconds = _CPU.search(done.stdout).groups()
     energy = float(re.search(r'!\s+total energy\s+=\s+(\S+)', done.stdout).group(1))
     return {
         'iterations': len(re.findall('iteration #', done.stdout)),
-        'cpu_seconds': 60 * float(minutes or 0) + float(seconds),
+        'cpu_seconds': cpu_seconds(done.stdout),
         'energy_ry': energy,
     }
 

@@ -20,8 +20,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 FRAMES = 40
 CELLS = (
     ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], 15),
@@ -92,7 +90,7 @@ def label_builder(folder: Path, lanes: int) -> Any:
     """The frames of the demo's first round, more of them."""
     from aiida.orm import Int
 
-    from aiida_insbench.cli.demo_run import CUTOFFS, PSEUDOS, magnesium_hydride
+    from aiida_insbench.cli.demo_run import CUTOFFS, PSEUDOS
     from aiida_insbench.cli.site import (
         find_pseudos,
         prepare_codes,
@@ -100,14 +98,31 @@ def label_builder(folder: Path, lanes: int) -> Any:
         prepare_pseudos,
     )
     from aiida_insbench.data.dataset import DatasetData
+    from aiida_insbench.workflows.label import LabelWorkChain
+
+    pw, _ = prepare_codes(prepare_computer(folder / 'work'))
+    builder = LabelWorkChain.get_builder_from_protocol(
+        pw,
+        DatasetData(demo_frames(CELLS, pressures=[0, 1, 2])),
+        pseudos=prepare_pseudos(find_pseudos(PSEUDOS)),
+        cutoffs=CUTOFFS,
+        protocol='fast',
+        overrides={'kpoints_mesh': [4, 4, 4]},
+    )
+    builder.max_concurrent = Int(lanes)
+    return builder
+
+
+def demo_frames(cells: Any, *, pressures: list[float]) -> list[Any]:
+    """Frames as of the demo's first round: kinds of cells and how many of each."""
+    from aiida_insbench.cli.demo_run import magnesium_hydride
     from aiida_insbench.science.sampling.cells import sampling_cell
     from aiida_insbench.science.sampling.strain_rattle import StrainRattle, strain_rattle_frames
-    from aiida_insbench.workflows.label import LabelWorkChain
 
     frames, _ = strain_rattle_frames(
         atoms=magnesium_hydride(),
-        pressures=[0, 1, 2],
-        cells=[sampling_cell(supercell_matrix=np.array(m), count=n) for m, n in CELLS],
+        pressures=pressures,
+        cells=[sampling_cell(supercell_matrix=matrix, count=count) for matrix, count in cells],
         settings=StrainRattle(
             volume_range=(0.945, 1.015),
             strain=0.005,
@@ -116,17 +131,7 @@ def label_builder(folder: Path, lanes: int) -> Any:
         seed=1000,
         prefix='r1',
     )
-    pw, _ = prepare_codes(prepare_computer(folder / 'work'))
-    builder = LabelWorkChain.get_builder_from_protocol(
-        pw,
-        DatasetData(frames),
-        pseudos=prepare_pseudos(find_pseudos(PSEUDOS)),
-        cutoffs=CUTOFFS,
-        protocol='fast',
-        overrides={'kpoints_mesh': [4, 4, 4]},
-    )
-    builder.max_concurrent = Int(lanes)
-    return builder
+    return frames
 
 
 def daemon_seconds() -> dict[int, float]:
@@ -144,9 +149,14 @@ def daemon_seconds() -> dict[int, float]:
 def pw_seconds(job: Any) -> float:
     """CPU seconds a pw.x says it has used."""
     text = job.outputs.retrieved.base.repository.get_object_content('aiida.out')
+    return cpu_seconds(text)
+
+
+def cpu_seconds(text: str) -> float:
+    """CPU seconds in the last lines of an output of pw.x."""
     match = _CPU.search(text)
     if match is None:
-        raise SystemExit(f'pw.x <{job.pk}> does not say how long it took')
+        raise SystemExit('pw.x does not say how long it took')
     return 60 * float(match.group(1) or 0) + float(match.group(2))
 
 

@@ -7,6 +7,7 @@ Units: eV, Å, ASE's sign and Voigt order of stresses.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ import numpy as np
 from ase import Atoms, units
 
 from aiida_insbench.science.frames import ENERGY_KEY, FORCES_KEY, STRESS_KEY
+from aiida_insbench.science.kpoints import folded_points
 
 PSEUDOS = Path('/usr/share/espresso/pseudo')
 UPF = {'Mg': 'Mg.pz-n-vbc.UPF', 'H': 'H.pz-vbc.UPF'}
@@ -59,18 +61,12 @@ def rutile(a: float, c: float, u: float) -> Atoms:
 def folded_kpoints(
     supercell_matrix: Sequence[Sequence[int]], mesh: Sequence[int] = MESH
 ) -> list[tuple[float, float, float, float]]:
-    """k points of a supercell (crystal axes, weight) that are those of the unit cell's mesh.
-
-    From k·(S a)ᵢ = Σⱼ Sᵢⱼ (k·aⱼ); k and −k are one, since frames have no other symmetry.
-    """
-    grid = np.indices(mesh).reshape(3, -1).T / np.array(mesh)
-    folded = np.round((grid @ np.array(supercell_matrix).T) % 1.0, 9) % 1.0
-    weights: dict[tuple[float, ...], int] = {}
-    for point in folded:
-        mirror = tuple(np.round(-point % 1.0, 9) % 1.0)
-        key = min(tuple(point), mirror)
-        weights[key] = weights.get(key, 0) + 1
-    return [(*key, float(count)) for key, count in sorted(weights.items())]
+    """k points of a supercell (crystal axes, weight) that are those of the unit cell's mesh."""
+    found = folded_points(unit_mesh=mesh, supercell_matrix=supercell_matrix)
+    if found is None:
+        raise ValueError(f'{supercell_matrix} has no k points that are those of {mesh}')
+    total = math.prod(mesh)
+    return [(*point, float(round(total * weight))) for point, weight in zip(*found, strict=True)]
 
 
 def scf(
@@ -88,8 +84,10 @@ def scf(
     """
     folder = Path(tempfile.mkdtemp(prefix='mgh2-pw-'))
     try:
-        points = folded_kpoints(supercell_matrix, mesh) if supercell_matrix is not None else None
-        text = _input(atoms, points, folder, cutoff=cutoff, mesh=mesh, threshold=threshold)
+        text = input_text(
+            atoms, folder, supercell_matrix=supercell_matrix, cutoff=cutoff, mesh=mesh,
+            threshold=threshold,
+        )  # fmt: skip
         (folder / 'in').write_text(text, encoding='utf-8')
         done = subprocess.run(
             ['pw.x', '-in', 'in'],
@@ -118,24 +116,28 @@ def label(frames: Iterable[Atoms], *, lanes: int = 2) -> list[Atoms]:
         return list(pool.map(one, frames))
 
 
-def _input(
+def input_text(
     atoms: Atoms,
-    points: list[tuple[float, float, float, float]] | None,
     folder: Path,
     *,
-    cutoff: float,
-    mesh: Sequence[int],
-    threshold: float,
+    supercell_matrix: Sequence[Sequence[int]] | None = None,
+    cutoff: float = CUTOFF,
+    mesh: Sequence[int] = MESH,
+    threshold: float = THRESHOLD,
+    disk_io: str = 'none',
+    start: str = 'atomic',
 ) -> str:
+    """Input of pw.x; `folder` is where it keeps its files."""
+    points = None if supercell_matrix is None else folded_kpoints(supercell_matrix, mesh)
     symbols = atoms.get_chemical_symbols()
     kinds = sorted(set(symbols))
     nosym = '' if points is None else 'nosym=.true.,'
     lines = [
-        "&CONTROL calculation='scf', tprnfor=.true., tstress=.true., disk_io='none',",
+        f"&CONTROL calculation='scf', tprnfor=.true., tstress=.true., disk_io='{disk_io}',",
         f"outdir='{folder}', pseudo_dir='{PSEUDOS}' /",
         f'&SYSTEM ibrav=0, nat={len(atoms)}, ntyp={len(kinds)}, {nosym}',
         f"ecutwfc={cutoff}, ecutrho={4 * cutoff}, occupations='fixed' /",
-        f'&ELECTRONS conv_thr={threshold}, mixing_beta=0.7 /',
+        f"&ELECTRONS conv_thr={threshold}, mixing_beta=0.7, startingpot='{start}' /",
         'ATOMIC_SPECIES',
         *(f'{kind} 1.0 {UPF[kind]}' for kind in kinds),
         'CELL_PARAMETERS angstrom',
