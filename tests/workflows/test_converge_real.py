@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from aiida.common import LinkType
 from aiida.engine import run_get_node
-from aiida.orm import Bool, Dict, InstalledCode, List, Str, StructureData
+from aiida.orm import Bool, Dict, List, Str, StructureData
 from ase.build import bulk
 from ase.units import GPa
 
@@ -31,16 +31,6 @@ OVERRIDES = {
     'max_concurrent': 2,
     'convergence': {'frames': 2, 'volume_range': [0.96, 1.02], 'tolerances': TOLERANCES},
 }
-
-
-@pytest.fixture(scope='module')
-def pw(job_code):
-    return InstalledCode(
-        label='pw-converge',
-        computer=job_code.computer,
-        filepath_executable=shutil.which('pw.x'),
-        default_calc_job_plugin='quantumespresso.pw',
-    ).store()
 
 
 def silicon_pseudo():

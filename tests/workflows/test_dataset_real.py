@@ -9,7 +9,7 @@ import pytest
 from aiida.common import LinkType
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
-from aiida.orm import Bool, CalcJobNode, Dict, InstalledCode, Int, Str, StructureData
+from aiida.orm import Bool, CalcJobNode, Dict, Int, Str, StructureData
 from aiida.plugins import CalculationFactory
 from ase.build import bulk
 from small_mace import mace_model
@@ -37,16 +37,6 @@ OVERRIDES = {
     },
     'dataset': {'frames': 4, 'pool_per_frame': 2, 'volume_range': [0.99, 1.01]},
 }
-
-
-@pytest.fixture(scope='module')
-def pw(job_code):
-    return InstalledCode(
-        label='pw-dataset',
-        computer=job_code.computer,
-        filepath_executable=shutil.which('pw.x'),
-        default_calc_job_plugin='quantumespresso.pw',
-    ).store()
 
 
 @pytest.fixture(scope='module')

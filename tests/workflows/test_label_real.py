@@ -64,16 +64,6 @@ def silicon(identity, *, seed=0, matrix=UNIT):
     return made
 
 
-@pytest.fixture(scope='module')
-def pw(job_code):
-    return InstalledCode(
-        label='pw-label',
-        computer=job_code.computer,
-        filepath_executable=shutil.which('pw.x'),
-        default_calc_job_plugin='quantumespresso.pw',
-    ).store()
-
-
 def wrapped(pw, folder: Path, *, mark: str, action: str):
     """A code that does `action` where the input holds `mark`."""
     program = folder / 'pw.x'

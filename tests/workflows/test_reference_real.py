@@ -11,7 +11,7 @@ import pytest
 from aiida.common import LinkType
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
-from aiida.orm import InstalledCode, StructureData
+from aiida.orm import StructureData
 from ase.build import bulk
 from phonopy import Phonopy
 from phonopy.interface.qe import parse_set_of_forces, write_pwscf
@@ -48,14 +48,8 @@ K_POINTS automatic
 
 
 @pytest.fixture(scope='module')
-def reference_of(job_code):
+def reference_of(job_code, pw):
     """Run the reference of silicon; returns outputs and process."""
-    pw = InstalledCode(
-        label='pw-real',
-        computer=job_code.computer,
-        filepath_executable=shutil.which('pw.x'),
-        default_calc_job_plugin='quantumespresso.pw',
-    ).store()
 
     def run(pressures, *, relaxed=None, supercell=None):
         chosen = {'mesh': [4, 4, 4]}

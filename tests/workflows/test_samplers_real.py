@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import Dict, InstalledCode, Int, List, Str, StructureData
+from aiida.orm import Dict, Int, List, Str, StructureData
 from ase import Atoms
 from ase.build import bulk
 
@@ -30,16 +30,6 @@ DOUBLE = np.diag([2, 1, 1]).tolist()
 UNIT = np.eye(3, dtype=int).tolist()
 SMEARED = {'SYSTEM': {'occupations': 'smearing', 'smearing': 'marzari-vanderbilt', 'degauss': 0.05}}
 STRAIN = {'volume_range': [0.99, 1.01], 'strain': 0.005}
-
-
-@pytest.fixture(scope='module')
-def pw(job_code):
-    return InstalledCode(
-        label='pw-samplers',
-        computer=job_code.computer,
-        filepath_executable=shutil.which('pw.x'),
-        default_calc_job_plugin='quantumespresso.pw',
-    ).store()
 
 
 def labelled(pw, job_code, atoms, methods, pseudo, *, overrides, **inputs):
