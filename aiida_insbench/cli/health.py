@@ -2,6 +2,8 @@
 
 A broker that was killed comes back on a new socket, but the workers never find it: processes stay
 ``Created`` although everything looks green. A supervisor that was killed leaves orphaned workers.
+Where both were killed, the address of the dead broker stays on disk, and a worker that starts
+faster than the new broker connects to it for ever; it is removed before anything starts.
 """
 
 from __future__ import annotations
@@ -77,19 +79,51 @@ def mend_daemon(workers: int) -> DaemonHealth:
     _, alive = psutil.wait_procs(leftover, timeout=10)
     for process in alive:
         process.kill()
-    _verdi('daemon', 'start', str(workers))
-    return wait_until_listening()
+    psutil.wait_procs(alive, timeout=10)
+    return _start(workers)
 
 
 def ensure_daemon(workers: int) -> DaemonHealth:
-    """Start the daemon, or mend it; raise nothing, return what was found at the end."""
+    """Start the daemon, or mend it; return what was found at the end.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        ``verdi daemon start`` failed.
+    """
     health = check_daemon()
+    if not health.faults:
+        return health
     if not health.running and not health.workers:
-        _verdi('daemon', 'start', str(workers))
-        return wait_until_listening()
-    if health.faults:
-        return mend_daemon(workers)
-    return health
+        health = _start(workers)
+    return mend_daemon(workers) if health.faults else health
+
+
+def _start(workers: int) -> DaemonHealth:
+    """Start the daemon, and forget connections to one that ran before."""
+    from aiida.manage import get_manager
+
+    _forget_dead_broker()
+    _verdi('daemon', 'start', str(workers))
+    get_manager().reset_broker()
+    get_manager().reset_runner()
+    return wait_until_listening()
+
+
+def _forget_dead_broker() -> None:
+    """Remove the address, process id and status a killed ZeroMQ broker has left behind.
+
+    The process id may by now belong to another program, which AiiDA would take for the broker.
+    """
+    from aiida.brokers.zeromq.service import ZeromqBrokerService
+    from aiida.manage import get_config, get_manager
+
+    if own_processes('broker'):
+        return
+    paths = get_config().filepaths(get_manager().get_profile())
+    layout = ZeromqBrokerService.FilepathLayout(paths['broker_service']['dir'])
+    for left in (layout.sockets_file, layout.pid_file, layout.status_file):
+        left.unlink(missing_ok=True)
 
 
 def wait_until_listening() -> DaemonHealth:
