@@ -25,7 +25,7 @@ SEED ?=
 # Part of the benchmarks.
 SUITE ?=
 # Test files run side by side; each process has an AiiDA of its own.
-WORKERS ?= 2
+WORKERS ?= 3
 options := $(if $(PRESSURES),--pressures='$(PRESSURES)') $(if $(FRAMES),--frames='$(FRAMES)') \
     $(if $(SEED),--seed='$(SEED)')
 
@@ -49,7 +49,7 @@ help: ## list the commands
 	@echo
 	@echo 'Options of the demo: PRESSURES=0,1,2 (GPa)  FRAMES=24,18 (two rounds)  SEED=1'
 	@echo 'Option of the benchmarks: SUITE=demo, potentials, ins or phonons'
-	@echo 'Option of the tests: WORKERS=2'
+	@echo 'Option of the tests: WORKERS=3'
 	@echo 'Options of the installation: PYTHON=python3.11  TORCH_INDEX_URL=<index of CPU builds>'
 
 env: $(stamp) ## make .venv and install the package in it

@@ -125,6 +125,7 @@ def test_run_again_shows_the_result_at_once(demo):
     ]
 
 
+@pytest.mark.full
 def test_second_campaign_runs_no_pw(demo):
     folder, _ = demo
     before = json.loads((folder / 'report.json').read_text())
