@@ -105,14 +105,14 @@ def verlet_wavenumber(wavenumber: float, *, timestep: float) -> float:
         raise InputError(
             f'A mode at {wavenumber:.0f} cm⁻¹ is unstable in steps of {timestep:g} fs.'
         )
-    return wavenumber * math.asin(half) / half if half else wavenumber
+    return float(wavenumber * math.asin(half) / half) if half else wavenumber
 
 
 def true_wavenumber(apparent: float, *, timestep: float) -> float:
     """Wavenumber of the mode that appears at `apparent`, cm⁻¹: the inverse, exact if harmonic."""
     half = 0.5 * _radians_per_step(apparent, timestep)
-    return apparent * math.sin(half) / half if half else apparent
+    return float(apparent * math.sin(half) / half) if half else apparent
 
 
 def _radians_per_step(wavenumber: float, timestep: float) -> float:
-    return 2 * math.pi * _c * 100 * wavenumber * timestep * 1e-15
+    return float(2 * math.pi * _c * 100 * wavenumber * timestep * 1e-15)
