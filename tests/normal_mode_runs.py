@@ -37,12 +37,17 @@ def normal_modes(phonon):
     return np.sqrt(squares[3:]), shapes[3:]
 
 
-def harmonic_run(phonon, *, temperature, n_frames, stride, seed, modes=None):
-    """Motion of a phonopy supercell with amplitudes drawn at a temperature."""
+def harmonic_run(phonon, *, temperature, n_frames, stride, seed, modes=None, drawn=True):
+    """Motion of a phonopy supercell with amplitudes drawn at a temperature.
+
+    Else every mode has the mean energy kT, which spares much noise, and phases are random.
+    """
     frequencies, shapes = normal_modes(phonon) if modes is None else modes
     rng = np.random.default_rng(seed)
     spread = np.sqrt(BOLTZMANN * temperature) / frequencies
     draws = spread * (rng.normal(size=len(spread)) + 1j * rng.normal(size=len(spread)))
+    if not drawn:
+        draws *= np.sqrt(2) * spread / np.abs(draws)
     phases = np.exp(1j * np.outer(np.arange(n_frames) * stride, frequencies))
     flat = shapes.reshape(len(shapes), -1)
     moved = (phases * draws).real @ flat
