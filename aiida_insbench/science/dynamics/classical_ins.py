@@ -51,6 +51,7 @@ from aiida_insbench.science.dynamics.intermediate_scattering import (
 from aiida_insbench.science.dynamics.momentum_interpolation import along_path, momentum_nodes
 from aiida_insbench.science.dynamics.quantum_corrections import KUBO, NONE, quantum_factor
 from aiida_insbench.science.dynamics.run import FloatArray, MDRun
+from aiida_insbench.science.dynamics.stride_check import stride_warnings
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.ins.contributions import Site
 from aiida_insbench.science.ins.cross_sections import cross_sections
@@ -182,7 +183,11 @@ def classical_powder(
         displacements={
             label: float(traces[np.array(names) == label].mean()) for label in scattering.labels
         },
-        warnings=(*warnings, *_classical(wide, temperature, correction)),
+        warnings=(
+            *stride_warnings(found, highest_energy=segments.highest_energy),
+            *warnings,
+            *_classical(wide, temperature, correction),
+        ),
     )
 
 

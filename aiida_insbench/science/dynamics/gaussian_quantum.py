@@ -41,6 +41,7 @@ from aiida_insbench.science.dynamics.motion_density import (
     quantum_density,
 )
 from aiida_insbench.science.dynamics.run import FloatArray, MDRun
+from aiida_insbench.science.dynamics.stride_check import stride_warnings
 from aiida_insbench.science.errors import ConvergenceError, InputError, format_error
 from aiida_insbench.science.ins.census import ModeCensus
 from aiida_insbench.science.ins.contributions import Contributions, compute_contributions
@@ -165,7 +166,8 @@ def gaussian_powder(
     bias = max(one.broadening_bias for _, one in densities)
     if simulation.options.kernel != EXACT:
         result = dataclasses.replace(result, warnings=(_NONLINEAR, *result.warnings))
-    warnings = (*result.warnings, *_warnings(states, bias, plan.minimum, highest_energy))
+    fast = stride_warnings(found, highest_energy=segments.highest_energy)
+    warnings = (*fast, *result.warnings, *_warnings(states, bias, plan.minimum, highest_energy))
     return GaussianPowder(
         result=dataclasses.replace(result, warnings=warnings),
         error=np.abs(halves[0] - halves[1]) / 2,

@@ -131,7 +131,7 @@ def compare_with_harmonic(
             end=float(md.energy_transfer[-1]),
         )
     found = [one for window in windows for one in _window(md, harmonic, window)]
-    warnings = [*_imaginary(harmonic)]
+    warnings = [*md.warnings, *_imaginary(harmonic)]
     for one in found:
         warnings += _judge(one, md.temperature, max_shift, max_distance)
     return SpectrumComparison(tuple(found), tuple(warnings))

@@ -42,6 +42,7 @@ from aiida_insbench.science.dynamics.correlations import (
     leave_one_out,
 )
 from aiida_insbench.science.dynamics.run import FloatArray, MDRun
+from aiida_insbench.science.dynamics.stride_check import stride_warnings
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.arrays import IntArray
 from aiida_insbench.science.ins.energies import EnergyGrid
@@ -71,6 +72,8 @@ class VelocitySpectrum:
         Of all degrees of freedom, K.
     segments : Segments
         How the runs were cut; stride, resolution, highest energy.
+    warnings : tuple of str
+        Where atoms may move faster than the frames show.
     """
 
     grid: EnergyGrid
@@ -82,6 +85,7 @@ class VelocitySpectrum:
     temperature_errors: FloatArray
     temperature: float
     segments: Segments
+    warnings: tuple[str, ...] = ()
 
     @property
     def energy_transfer(self) -> FloatArray:
@@ -191,6 +195,7 @@ def velocity_spectrum(
         temperature_errors=jackknife_error(without),
         temperature=float(temperatures @ freedoms / freedoms.sum()),
         segments=segments,
+        warnings=stride_warnings(found, highest_energy=segments.highest_energy),
     )
 
 

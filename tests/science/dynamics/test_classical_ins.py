@@ -400,6 +400,19 @@ def test_classical_amplitudes_are_warned_of(crystal, modes):
         classical_powder(cold, simulation(temperature=10.0), resolution=6.0)
 
 
+def test_frames_too_far_apart_are_said(hot_runs):
+    """Every fourth frame shows 260 cm⁻¹; hydrogen moves at up to 443."""
+    names = ('times', 'positions', 'velocities', 'cells')
+    coarse = [
+        dataclasses.replace(run, **{name: getattr(run, name)[::4] for name in names})
+        for run in hot_runs[:2]
+    ]
+    asked = simulation(energy_range=(50.0, 150.0), options={'directions': 6})
+    found = classical_powder(coarse, asked, resolution=6.0, tolerance=0.1)
+    assert 'of the motion of H between them' in found.warnings[0]
+    assert 'than the 261 cm⁻¹' in found.warnings[0]
+
+
 def test_a_breathing_cell_moves_no_atom():
     """Coordinates of a crystal that only changes its cell stand still."""
     sites = np.random.default_rng(0).uniform(size=(5, 3))

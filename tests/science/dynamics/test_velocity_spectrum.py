@@ -26,6 +26,7 @@ from aiida_insbench.science.dynamics.harmonic_density import (
     integrator_frequencies,
 )
 from aiida_insbench.science.dynamics.spectrum_comparison import TOTAL, compare_with_harmonic
+from aiida_insbench.science.dynamics.stride_check import missed_motion
 from aiida_insbench.science.dynamics.velocity_spectrum import velocity_spectrum
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.energies import EnergyGrid
@@ -235,7 +236,7 @@ def morse_run(*, frequency, depth, temperature, n_atoms, n_frames, stride, seed)
     accepted = (rng.uniform(size=tries.shape) < odds).argmax(axis=0)
     places = tries[accepted, np.arange(3 * n_atoms)]
     speeds = np.sqrt(heat) * rng.normal(size=3 * n_atoms)
-    velocities = np.empty((n_frames, n_atoms, 3))
+    velocities, positions = np.empty((2, n_frames, n_atoms, 3))
     step = stride / 8
 
     def force(at):
@@ -244,13 +245,19 @@ def morse_run(*, frequency, depth, temperature, n_atoms, n_frames, stride, seed)
 
     pull = force(places)
     for frame in range(n_frames):
-        velocities[frame] = speeds.reshape(-1, 3)
+        velocities[frame], positions[frame] = speeds.reshape(-1, 3), places.reshape(-1, 3)
         for _ in range(8):
             speeds = speeds + step / 2 * pull
             places = places + step * speeds
             pull = force(places)
             speeds = speeds + step / 2 * pull
-    return run_of(velocities, masses=np.ones(n_atoms), symbols=['H'] * n_atoms, stride=stride)
+    return run_of(
+        velocities,
+        positions=positions,
+        masses=np.ones(n_atoms),
+        symbols=['H'] * n_atoms,
+        stride=stride,
+    )
 
 
 def test_shift_of_morse_oscillators():
@@ -358,6 +365,27 @@ def test_jackknife_of_a_mean_is_its_standard_error():
     without = (values.sum(axis=0) - values) / 8
     expected = values.std(axis=0, ddof=1) / 3
     assert jackknife_error(without) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('share', [0.3, 1.0, 1.6])
+def test_frames_too_far_apart_are_noticed(share):
+    """An oscillator at a share of the Nyquist frequency: (sin x/x − cos x)² by hand."""
+    stride = 0.004
+    omega = share * np.pi / stride
+    angles = omega * np.arange(5000) * stride + 0.9
+    places, speeds = np.zeros((5000, 2, 3)), np.zeros((5000, 2, 3))
+    places[:, 0, 0], speeds[:, 0, 0] = np.sin(angles) / omega, np.cos(angles)
+    places[:, 1], speeds[:, 1] = -places[:, 0], -speeds[:, 0]
+    run = run_of(speeds, positions=places, masses=np.ones(2), symbols='HH', stride=stride)
+    half = omega * stride / 2
+    between = (np.cos(angles[:-1] + half) ** 2).mean() / (np.cos(angles[1:]) ** 2).mean()
+    expected = (np.sin(half) / half - np.cos(half)) ** 2 * between
+    assert missed_motion([run])['H'] == pytest.approx(expected, rel=0.01)
+    grid = EnergyGrid(5.0, 0, 400)
+    found = velocity_spectrum(run, grid=grid, resolution=10.0)
+    assert bool(found.warnings) == (share > 0.5)
+    if found.warnings:
+        assert 'of the motion of H between them' in found.warnings[0]
 
 
 @pytest.mark.parametrize(
