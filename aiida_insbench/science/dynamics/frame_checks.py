@@ -296,4 +296,5 @@ def _not_finite(
     atoms = tuple(np.flatnonzero(bad).tolist())
     what = f'positions or velocities of {len(atoms)} atoms' if atoms else 'axes of the cell'
     reason = f'The {what} are no numbers.'
-    yield Violation('finite', *now, atoms, math.nan, math.inf, '1', reason)
+    count = sum(int((~np.isfinite(array)).sum()) for array in (positions, velocities, cell))
+    yield Violation('finite', *now, atoms, float(count), 0.0, '1', reason)

@@ -58,8 +58,8 @@ def not_finite(run: MDRun) -> Violation | None:
         time,
         frame_at(run, time),
         (),
-        float(run.series[name][row]),
-        float('inf'),
+        float(sum(not np.isfinite(values[row]) for values in run.series.values())),
+        0.0,
         '1',
         f'The {name.replace("_", " ")} is no number.',
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ class Violation:
     atoms : tuple of int
         Atoms concerned; empty if all are.
     value : float
-        What was found; may be infinite or not a number.
+        What was found; of ``finite`` how many numbers are none. May be infinite.
     limit : float
         What is allowed.
     unit : str
@@ -41,9 +42,14 @@ class Violation:
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; a value or limit that is no finite number is None."""
+        """JSON-ready; a value that is no finite number is None."""
         found = asdict(self)
         found['atoms'] = list(self.atoms)
-        for name in ('value', 'limit'):
-            found[name] = found[name] if math.isfinite(found[name]) else None
+        found['value'] = self.value if math.isfinite(self.value) else None
         return found
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Violation:
+        """Read what `to_dict` wrote."""
+        value = math.nan if found['value'] is None else found['value']
+        return cls(**{**found, 'atoms': tuple(found['atoms']), 'value': value})

@@ -31,7 +31,8 @@ def test_plants_are_found(name) -> None:
     assert len({one.check for one in found}) == len(found)
     for one in found:
         assert one.reason.endswith('.')
-        assert json.loads(json.dumps(one.to_dict(), allow_nan=False))['check'] == one.check
+        text = json.dumps(one.to_dict(), allow_nan=False)
+        assert Violation.from_dict(json.loads(text)) == one
 
 
 def test_there_are_ten_of_each_and_all_checks_among_them() -> None:
