@@ -17,6 +17,8 @@ class JobBaseWorkChain(BaseRestartWorkChain):
     """Run one stage; run it again if it was ended from outside."""
 
     NAMESPACE: ClassVar[str]
+    #: Whether namespaces of outputs hold those of all runs, the latest winning, or of the last.
+    OF_ALL_RUNS: ClassVar[bool] = False
 
     @classmethod
     def define(cls, spec: Any) -> None:
@@ -64,11 +66,15 @@ class JobBaseWorkChain(BaseRestartWorkChain):
         """Attach what is worth keeping of a stage that failed; nothing, unless a subclass says."""
 
     def _attach_outputs(self, node: CalcJobNode) -> Mapping[str, Any]:
-        """Attach outputs of `node`, namespaces included."""
-        outputs = self.get_outputs(node)
-        for label, output in flatten(outputs):
+        """Attach outputs of `node`, or of all runs so far, namespaces included."""
+        merged: dict[str, Any] = {}
+        for child in self.ctx.children if self.OF_ALL_RUNS else []:
+            found = flatten(self.get_outputs(child))
+            merged.update({label: output for label, output in found if '.' in label})
+        merged.update(flatten(self.get_outputs(node)))
+        for label, output in merged.items():
             self.out(label, output)
-        return outputs
+        return self.get_outputs(node)
 
 
 class PressuresBaseWorkChain(JobBaseWorkChain):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from aiida.engine import ProcessHandlerReport, process_handler
 from aiida.orm import CalcJobNode
 
 from aiida_insbench.calculations.phonons import PhononsCalculation
-from aiida_insbench.workflows.job_base import PressuresBaseWorkChain, flatten
+from aiida_insbench.workflows.job_base import PressuresBaseWorkChain
 
 
 class PhononsBaseWorkChain(PressuresBaseWorkChain):
@@ -17,6 +14,7 @@ class PhononsBaseWorkChain(PressuresBaseWorkChain):
 
     _process_class = PhononsCalculation
     NAMESPACE = 'phonons'
+    OF_ALL_RUNS = True
 
     MISSING = 'Some pressures cannot be reached: {message}'
 
@@ -38,12 +36,3 @@ class PhononsBaseWorkChain(PressuresBaseWorkChain):
     def attach_finished(self, node: CalcJobNode) -> None:
         """Pressures that earlier runs finished are not lost with the last one."""
         self._attach_outputs(node)
-
-    def _attach_outputs(self, node: CalcJobNode) -> Mapping[str, Any]:
-        """Attach what all runs finished, the latest run winning."""
-        merged: dict[str, Any] = {}
-        for child in self.ctx.children:
-            merged.update(flatten(self.get_outputs(child)))
-        for label, output in merged.items():
-            self.out(label, output)
-        return self.get_outputs(node)

@@ -19,6 +19,7 @@ from aiida_insbench.calculations.analyse import AnalyseCalculation
 from aiida_insbench.calculations.evaluate import EvaluateCalculation
 from aiida_insbench.calculations.fit import FitCalculation
 from aiida_insbench.calculations.ins import InsCalculation
+from aiida_insbench.calculations.md import MDCalculation
 from aiida_insbench.calculations.phonons import PhononsCalculation
 from aiida_insbench.calculations.sample import SampleCalculation
 from aiida_insbench.calculations.train import TrainCalculation
@@ -26,6 +27,7 @@ from aiida_insbench.parsers.analyse import AnalyseParser
 from aiida_insbench.parsers.evaluate import EvaluateParser
 from aiida_insbench.parsers.fit import FitParser
 from aiida_insbench.parsers.ins import InsParser
+from aiida_insbench.parsers.md import MDParser
 from aiida_insbench.parsers.phonons import PhononsParser
 from aiida_insbench.parsers.sample import SampleParser
 from aiida_insbench.parsers.train import TrainParser
@@ -39,6 +41,7 @@ STAGES = {
     EvaluateCalculation: EvaluateParser,
     PhononsCalculation: PhononsParser,
     FitCalculation: FitParser,
+    MDCalculation: MDParser,
     InsCalculation: InsParser,
     AnalyseCalculation: AnalyseParser,
 }

@@ -1,0 +1,198 @@
+"""What a finished run leaves: a record, thinned frames, scalars, a density of states.
+
+``run_<label>.json``: ``label``, ``ensemble``, ``pressure`` (GPa), ``temperature`` (K),
+``timestep_fs``, ``seed``, ``length_ps`` (reached, equilibration included), ``planned_ps``,
+``equilibration_ps``, ``n_atoms``, ``frames_written``, ``frames_kept``, ``frame_interval_fs`` (of
+those kept), ``sound``, ``violations`` (each with its ``step``), ``averages`` (see `run_averages`,
+None if the run ended before them), ``mean_cell`` (Å), ``temperature_by_element`` (K), ``notes``,
+``resumed_at`` (step or None), ``steps_per_second``.
+
+``run_<label>.npz``: ``times`` (ps), ``steps``, ``positions`` (Å, not wrapped), ``velocities``
+(Å/ps), ``cells`` (Å), ``masses`` (u), ``series_*`` by the names of `run.SERIES`; and of ``nvt`` and
+``nve`` ``density_energy`` (cm⁻¹), ``density_<element>``, ``density_total``, ``density_error``
+(states per cm⁻¹).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aiida_insbench.jobs.md_run import Run
+from aiida_insbench.jobs.md_task import MDTask
+from aiida_insbench.jobs.program import write_arrays, write_json
+from aiida_insbench.science.dynamics.averages import run_averages
+from aiida_insbench.science.dynamics.run import MDRun
+from aiida_insbench.science.dynamics.timestep import true_wavenumber
+from aiida_insbench.science.dynamics.velocity_spectrum import velocity_spectrum
+from aiida_insbench.science.dynamics.violations import Violation, find_violations
+from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.ins.energies import energy_grid
+
+#: Energies of a density of states end here, cm⁻¹, or where frames show no more.
+_HIGHEST = 4200.0
+#: What a line needs beside it to be seen whole, in resolutions.
+_MARGIN = 4.5
+
+
+def summarise(
+    run: Run, task: MDTask, *, steps_per_second: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Judge a run as a whole, average it, thin it.
+
+    Parameters
+    ----------
+    run : Run
+        At its end; its chunks are read.
+    task : MDTask
+        Thresholds and settings.
+    steps_per_second : float
+        For the record.
+
+    Returns
+    -------
+    tuple of dict
+        Record (JSON) and arrays, see the module.
+    """
+    plan, settings = run.plan, task.settings
+    written = run.files.n_frames()
+    stride = max(1, math.ceil(written / settings['max_frames']))
+    symbols = tuple(plan.atoms.get_chemical_symbols())
+    kept = run.files.run(symbols=symbols, masses=plan.atoms.get_masses(), stride=stride)
+    start = plan.time(plan.equilibration)
+    found = _all_violations(run, kept, task, start)
+    notes: list[str] = []
+    density, by_element = _density(run, start, settings['resolution'], notes)
+    record = {
+        'label': plan.label,
+        'ensemble': plan.ensemble.name,
+        'pressure': plan.ensemble.pressure,
+        'temperature': plan.ensemble.temperature,
+        'timestep_fs': plan.ensemble.timestep,
+        'seed': settings['seed'],
+        'length_ps': plan.time(run.step),
+        'planned_ps': plan.time(plan.total),
+        'equilibration_ps': start,
+        'n_atoms': len(symbols),
+        'frames_written': written,
+        'frames_kept': len(kept.times),
+        'frame_interval_fs': plan.frame_steps * stride * plan.ensemble.timestep,
+        'sound': not found,
+        'violations': [_with_step(one, plan.ensemble.timestep) for one in found],
+        'averages': _averages(kept, start, notes),
+        'mean_cell': _mean_cell(kept, start),
+        'temperature_by_element': by_element,
+        'notes': notes,
+        'resumed_at': run.resumed_at,
+        'steps_per_second': round(steps_per_second, 3),
+    }
+    steps = np.rint(kept.times * 1000 / plan.ensemble.timestep).astype(int)
+    arrays = {
+        'times': kept.times,
+        'steps': steps,
+        'positions': kept.positions,
+        'velocities': kept.velocities,
+        'cells': kept.cells,
+        'masses': kept.masses,
+        **{f'series_{name}': values for name, values in kept.series.items()},
+        **density,
+    }
+    return record, arrays
+
+
+def write_results(folder: Path, label: str, record: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """Write the arrays, then the record: where the record is, the run is finished."""
+    write_arrays(folder / f'run_{label}.npz', arrays)
+    write_json(folder / f'run_{label}.json', record)
+
+
+def _all_violations(run: Run, kept: MDRun, task: MDTask, start: float) -> list[Violation]:
+    """First violation of each check: of every frame written, and of the run as a whole."""
+    plan, found = run.plan, dict(run.violations)
+    if len(kept.times) and kept.times[-1] > start and np.isfinite(kept.positions).all():
+        for one in find_violations(
+            kept,
+            reference=plan.atoms,
+            ensemble=plan.ensemble.name,
+            temperature=plan.ensemble.temperature,
+            pressure=plan.ensemble.pressure,
+            thresholds=task.thresholds,
+            equilibration_ps=start,
+        ):
+            known = found.get(one.check)
+            if known is None or one.time < known.time:
+                found[one.check] = one
+    return sorted(found.values(), key=lambda one: one.time)
+
+
+def _with_step(one: Violation, timestep: float) -> dict[str, Any]:
+    """As JSON, the frame named by its step: frames are counted differently before thinning."""
+    found = one.to_dict()
+    del found['frame']
+    found['limit'] = one.limit if math.isfinite(one.limit) else None
+    return {**found, 'step': round(one.time * 1000 / timestep)}
+
+
+def _averages(kept: MDRun, start: float, notes: list[str]) -> dict[str, Any] | None:
+    try:
+        return run_averages(kept, equilibration_ps=start)
+    except InputError as exc:
+        notes.append(str(exc))
+        return None
+
+
+def _mean_cell(kept: MDRun, start: float) -> list[list[float]] | None:
+    later = kept.cells[kept.times >= start - 1e-9]
+    if len(later) == 0 or not np.isfinite(later).all():
+        return None
+    cell: list[list[float]] = later.mean(axis=0).tolist()
+    return cell
+
+
+def _density(
+    run: Run, start: float, resolution: float, notes: list[str]
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Density of states by element from all frames after equilibration, if they allow one."""
+    plan = run.plan
+    if plan.ensemble.name == 'npt' or resolution == 0 or run.violations:
+        return {}, {}
+    symbols = tuple(plan.atoms.get_chemical_symbols())
+    whole = run.files.run(symbols=symbols, masses=plan.atoms.get_masses())
+    chosen = whole.times >= start - 1e-9
+    whole = replace(
+        whole,
+        **{name: getattr(whole, name)[chosen] for name in _PER_FRAME},
+    )
+    interval = plan.frame_steps * plan.ensemble.timestep
+    highest = min(_HIGHEST, _nyquist(interval) - _MARGIN * resolution)
+    width = resolution / 4
+    try:
+        grid = energy_grid((0.0, highest // width * width), width)
+        found = velocity_spectrum(whole, grid=grid, resolution=resolution)
+    except InputError as exc:
+        notes.append(f'No density of states: {exc}')
+        return {}, {}
+    energies = np.array(
+        [true_wavenumber(one, timestep=plan.ensemble.timestep) for one in grid.energies]
+    )
+    return {
+        # where a mode would be that was not followed in finite steps
+        'density_energy': energies,
+        'density_total': found.total,
+        'density_error': found.total_error,
+        **{f'density_{name}': values for name, values in found.by_element.items()},
+    }, found.temperature_by_element
+
+
+_PER_FRAME = ('times', 'positions', 'velocities', 'cells')
+
+
+def _nyquist(interval: float) -> float:
+    """Highest wavenumber in cm⁻¹ that frames so many fs apart show."""
+    from ase.units import _c
+
+    return float(0.5 / (interval * 1e-15) / (_c * 100))

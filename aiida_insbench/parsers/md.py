@@ -1,0 +1,73 @@
+"""Parser of molecular dynamics."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from aiida.orm import ArrayData, Dict, FolderData, TrajectoryData
+
+from aiida_insbench.calculations.base import read_retrieved_json, retrieved_bytes
+from aiida_insbench.jobs.md_files import UNFINISHED
+from aiida_insbench.parsers.base import InsbenchParser
+
+
+class MDParser(InsbenchParser):
+    """Attach every finished run, and of one under way what it needs to go on."""
+
+    def attach_parts(self, names: set[str]) -> None:
+        """Attach finished runs and the one that was killed."""
+        for name in sorted(names):
+            stem, _, suffix = name.partition('.')
+            if suffix == 'json' and stem.startswith('run_') and f'{stem}.npz' in names:
+                self._attach_run(stem.removeprefix('run_'))
+        if UNFINISHED in names:
+            self._attach_unfinished()
+
+    def _attach_run(self, label: str) -> None:
+        record = read_retrieved_json(self.retrieved, f'run_{label}.json')
+        with np.load(
+            retrieved_bytes(self.retrieved, f'run_{label}.npz'), allow_pickle=False
+        ) as file:
+            arrays = {name: file[name] for name in file.files}
+        self.out(f'runs.{label}', Dict(record))
+        self.out(f'trajectories.{label}', self._trajectory(arrays, label))
+        self.out(f'series.{label}', _arrays(arrays, 'series_'))
+        if 'density_energy' in arrays:
+            self.out(f'density_of_states.{label}', _arrays(arrays, 'density_'))
+
+    def _trajectory(self, arrays: dict[str, np.ndarray], label: str) -> TrajectoryData:
+        pressure = label.rpartition('_')[0]
+        symbols = self.node.inputs.structures[pressure].get_ase().get_chemical_symbols()
+        copies = arrays['positions'].shape[1] // len(symbols)
+        trajectory = TrajectoryData()
+        trajectory.set_trajectory(
+            symbols=symbols * copies,
+            positions=arrays['positions'],
+            stepids=arrays['steps'],
+            cells=arrays['cells'],
+            times=arrays['times'],
+            velocities=arrays['velocities'],
+            pbc=(True, True, True),
+        )
+        trajectory.set_array('masses', arrays['masses'])
+        return trajectory
+
+    def _attach_unfinished(self) -> None:
+        repository, found = self.retrieved.base.repository, FolderData()
+        for label in sorted(repository.list_object_names(UNFINISHED)):
+            for name in sorted(repository.list_object_names(f'{UNFINISHED}/{label}')):
+                content = repository.get_object_content(f'{UNFINISHED}/{label}/{name}', mode='rb')
+                found.base.repository.put_object_from_filelike(
+                    io.BytesIO(content), f'{label}/{name}'
+                )
+        if found.base.repository.list_object_names():
+            self.out('unfinished', found)
+
+
+def _arrays(arrays: dict[str, np.ndarray], prefix: str) -> ArrayData:
+    node = ArrayData()
+    for name, values in arrays.items():
+        if name.startswith(prefix):
+            node.set_array(name.removeprefix(prefix), values)
+    return node

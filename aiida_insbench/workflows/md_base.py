@@ -1,0 +1,34 @@
+"""Restart WorkChain of `insbench.md`."""
+
+from __future__ import annotations
+
+from aiida.engine import ProcessHandlerReport, process_handler
+from aiida.orm import CalcJobNode
+
+from aiida_insbench.calculations.md import MDCalculation
+from aiida_insbench.workflows.job_base import JobBaseWorkChain
+
+
+class MDBaseWorkChain(JobBaseWorkChain):
+    """Molecular dynamics; after an early end it goes on where it was, finished runs are kept."""
+
+    _process_class = MDCalculation
+    NAMESPACE = 'md'
+    OF_ALL_RUNS = True
+
+    @process_handler(priority=600)
+    def handle_keep_finished(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+        """After any failure: hand finished runs and the one under way to the next job."""
+        if node.is_finished_ok:
+            return None
+        known = dict(self.ctx.inputs.get('finished', {}))
+        known.update(node.outputs.runs if 'runs' in node.outputs else {})
+        if known:
+            self.ctx.inputs['finished'] = known
+        if 'unfinished' in node.outputs:
+            self.ctx.inputs['unfinished'] = node.outputs.unfinished
+        return None
+
+    def attach_finished(self, node: CalcJobNode) -> None:
+        """Runs that earlier jobs finished are not lost with the last one."""
+        self._attach_outputs(node)
