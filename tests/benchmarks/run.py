@@ -27,7 +27,9 @@ def main() -> int:
     parser.add_argument('--output', type=Path, default=ROOT / 'benchmarks.json')
     parser.add_argument('--folder', type=Path, help='Keep the demo here instead of removing it.')
     parser.add_argument(
-        '--suite', choices=('all', 'demo', 'potentials', 'ins', 'phonons'), default='all'
+        '--suite',
+        choices=('all', 'demo', 'potentials', 'ins', 'phonons', 'validate'),
+        default='all',
     )
     parser.add_argument(
         '--only',
@@ -55,6 +57,11 @@ def main() -> int:
 
         with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
             keep(options.output, ins_figures(Path(name), options.data))
+    if options.suite in ('all', 'validate'):
+        from md import md_figures
+
+        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
+            keep(options.output, md_figures(Path(name)))
     if options.suite in ('all', 'phonons'):
         from phonons import phonons_figures
 
