@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from lj_rutile import rutile
 
 POTENTIAL = Path(__file__).parent / 'data' / 'mgh2_potential'
-ROUNDS, STEPS = 4, 50
+#: Steps are whole frames, eight steps each: as many on both sides.
+ROUNDS, STEPS = 2, 56
 
 
 def md_figures(folder: Path) -> Iterator[dict[str, Any]]:
