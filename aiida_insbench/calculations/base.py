@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 from aiida.common.datastructures import CalcInfo, CodeInfo
@@ -103,6 +105,32 @@ def write_potential(folder: Folder, potential: PotentialData, prefix: str) -> st
     with folder.open(f'{prefix}.safetensors', 'wb') as handle:
         handle.write(potential.get_weights())
     return prefix
+
+
+def write_folder_data(folder: Folder, node: FolderData, place: str) -> None:
+    """Write all files of a node, with their folders, below `place` of the sandbox folder."""
+    for path, names in walk_files(node):
+        target = folder.get_subfolder(str(Path(place) / path), create=True)
+        for name in names:
+            content = node.base.repository.get_object_content(str(path / name), mode='rb')
+            target.create_file_from_filelike(io.BytesIO(content), name, mode='wb', encoding=None)
+
+
+def retrieved_folder(retrieved: FolderData, place: str) -> FolderData:
+    """Files retrieved below `place`, with their folders, as a node of their own; maybe empty."""
+    found = FolderData()
+    for path, names in walk_files(retrieved, place):
+        for name in names:
+            content = retrieved.base.repository.get_object_content(str(path / name), mode='rb')
+            inner = str((path / name).relative_to(place))
+            found.base.repository.put_object_from_filelike(io.BytesIO(content), inner)
+    return found
+
+
+def walk_files(node: FolderData, place: str = '') -> Iterator[tuple[Path, list[str]]]:
+    """Folders of a node from `place` on, and the names of the files in each."""
+    for path, _, names in node.base.repository.walk(place or None):
+        yield Path(path), sorted(names)
 
 
 def read_retrieved_json(retrieved: FolderData, name: str) -> dict[str, Any]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida.orm import ArrayData, Dict, FolderData
 
-from aiida_insbench.calculations.base import InsbenchCalculation, write_potential, write_text
+from aiida_insbench.calculations.base import (
+    InsbenchCalculation,
+    write_folder_data,
+    write_potential,
+    write_text,
+)
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.jobs.evaluate import CHUNK_FOLDER, PREDICTIONS_FILE
@@ -59,11 +63,7 @@ class EvaluateCalculation(InsbenchCalculation):
         """Write frames, potentials and finished chunks."""
         write_text(folder, 'dataset.extxyz', self.inputs.dataset.get_text())
         if 'finished' in self.inputs:
-            chunks = folder.get_subfolder(CHUNK_FOLDER, create=True)
-            repository = self.inputs.finished.base.repository
-            for name in repository.list_object_names():
-                content = io.BytesIO(repository.get_object_content(name, mode='rb'))
-                chunks.create_file_from_filelike(content, name, mode='wb', encoding=None)
+            write_folder_data(folder, self.inputs.finished, CHUNK_FOLDER)
         return {
             'dataset': 'dataset.extxyz',
             'potentials': {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida.orm import ArrayData, Dict, FolderData, List, StructureData, TrajectoryData
 
-from aiida_insbench.calculations.base import InsbenchCalculation, write_potential
+from aiida_insbench.calculations.base import InsbenchCalculation, write_folder_data, write_potential
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.jobs.md_files import UNFINISHED
 from aiida_insbench.jobs.md_task import read_task
@@ -117,14 +116,7 @@ class MDCalculation(InsbenchCalculation):
     def write_inputs(self, folder: Folder) -> dict[str, Any]:
         """Write the potential, and the run that goes on."""
         if 'unfinished' in self.inputs:
-            repository = self.inputs.unfinished.base.repository
-            for label in repository.list_object_names():
-                place = folder.get_subfolder(f'{UNFINISHED}/{label}', create=True)
-                for name in repository.list_object_names(label):
-                    content = repository.get_object_content(f'{label}/{name}', mode='rb')
-                    place.create_file_from_filelike(
-                        io.BytesIO(content), name, mode='wb', encoding=None
-                    )
+            write_folder_data(folder, self.inputs.unfinished, UNFINISHED)
         prefix = write_potential(folder, self.inputs.potential, 'potential')
         return {'potential': prefix, **_body(self.inputs)}
 

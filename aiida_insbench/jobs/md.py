@@ -16,6 +16,7 @@ from aiida_insbench.jobs.md_run import Run
 from aiida_insbench.jobs.md_task import MDTask, read_task
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.jobs.settings import require
+from aiida_insbench.science.structures import cell_heights
 
 
 def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]:
@@ -102,8 +103,7 @@ def small_cells(task: MDTask, *, cutoff: float) -> list[str]:
     narrow = {
         plan.label: width
         for plan in task.plans
-        if (width := min(plan.atoms.cell.volume / area for area in _areas(plan.atoms.cell)))
-        < 2 * cutoff
+        if (width := float(cell_heights(plan.atoms.cell.array).min())) < 2 * cutoff
     }
     if not narrow:
         return []
@@ -112,10 +112,3 @@ def small_cells(task: MDTask, *, cutoff: float) -> list[str]:
         f"less than twice the potential's cutoff of {cutoff:g} Å: atoms feel their own images, "
         'which is exact for the periodic crystal but leaves out waves longer than the cell.'
     ]
-
-
-def _areas(cell: Any) -> list[float]:
-    import numpy as np
-
-    axes = cell.array
-    return [float(np.linalg.norm(np.cross(axes[(i + 1) % 3], axes[(i + 2) % 3]))) for i in range(3)]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aiida_insbench.jobs.program import write_arrays
 from aiida_insbench.science.dynamics.run import SERIES, MDRun
 from aiida_insbench.science.errors import JobFileError
 
@@ -86,10 +87,12 @@ class RunFiles:
         """Write a chunk that ends with a checkpoint."""
         arrays = {name: np.array(values) for name, values in frames.items()}
         arrays.update({f'series_{name}': np.array(values) for name, values in series.items()})
-        _write(self._folder / f'chunk_{checkpoint.step:010d}.npz', arrays)
+        # uncompressed: what moves is noise to a compressor, and chunks do not stay
+        write_arrays(self._folder / f'chunk_{checkpoint.step:010d}.npz', arrays, compressed=False)
         text = json.dumps({'step': checkpoint.step, **checkpoint.record})
         record = np.frombuffer(text.encode(), dtype=np.uint8)
-        _write(self._folder / _CHECKPOINT, {**checkpoint.arrays, 'record': record})
+        state = {**checkpoint.arrays, 'record': record}
+        write_arrays(self._folder / _CHECKPOINT, state, compressed=False)
 
     def run(self, *, symbols: tuple[str, ...], masses: FloatArray, stride: int = 1) -> MDRun:
         """All frames, or every so many, counted from the first, and all scalars.
@@ -138,11 +141,3 @@ def _read_checkpoint(path: Path) -> Checkpoint:
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as exc:
         raise JobFileError(f'{path.parent.name}/{path.name} cannot be read: {exc!r}.') from exc
     return Checkpoint(step=int(record.pop('step')), arrays=arrays, record=record)
-
-
-def _write(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write arrays so that a kill leaves none by its final name that is half written."""
-    partial = path.with_suffix('.part')
-    with partial.open('wb') as handle:
-        np.savez(handle, allow_pickle=False, **arrays)
-    partial.replace(path)

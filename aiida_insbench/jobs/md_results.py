@@ -26,10 +26,11 @@ from aiida_insbench.jobs.md_run import Run
 from aiida_insbench.jobs.md_task import MDTask
 from aiida_insbench.jobs.program import write_arrays, write_json
 from aiida_insbench.science.dynamics.averages import run_averages
+from aiida_insbench.science.dynamics.correlations import nyquist_energy
 from aiida_insbench.science.dynamics.run import MDRun
-from aiida_insbench.science.dynamics.timestep import true_wavenumber
+from aiida_insbench.science.dynamics.timestep import crystal_energies
 from aiida_insbench.science.dynamics.velocity_spectrum import velocity_spectrum
-from aiida_insbench.science.dynamics.violations import Violation, find_violations
+from aiida_insbench.science.dynamics.violations import Violation, with_whole_run
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.energies import energy_grid
 
@@ -112,21 +113,18 @@ def write_results(folder: Path, label: str, record: dict[str, Any], arrays: dict
 
 def _all_violations(run: Run, kept: MDRun, task: MDTask, start: float) -> list[Violation]:
     """First violation of each check: of every frame written, and of the run as a whole."""
-    plan, found = run.plan, dict(run.violations)
+    plan = run.plan
     if len(kept.times) and kept.times[-1] > start and np.isfinite(kept.positions).all():
-        for one in find_violations(
+        return with_whole_run(
+            run.violations,
             kept,
-            reference=plan.atoms,
+            sites=run.sites,
             ensemble=plan.ensemble.name,
             temperature=plan.ensemble.temperature,
-            pressure=plan.ensemble.pressure,
             thresholds=task.thresholds,
             equilibration_ps=start,
-        ):
-            known = found.get(one.check)
-            if known is None or one.time < known.time:
-                found[one.check] = one
-    return sorted(found.values(), key=lambda one: one.time)
+        )
+    return sorted(run.violations.values(), key=lambda one: one.time)
 
 
 def _with_step(one: Violation, timestep: float) -> dict[str, Any]:
@@ -168,7 +166,7 @@ def _density(
         **{name: getattr(whole, name)[chosen] for name in _PER_FRAME},
     )
     interval = plan.frame_steps * plan.ensemble.timestep
-    highest = min(_HIGHEST, _nyquist(interval) - _MARGIN * resolution)
+    highest = min(_HIGHEST, nyquist_energy(interval / 1000) - _MARGIN * resolution)
     width = resolution / 4
     try:
         grid = energy_grid((0.0, highest // width * width), width)
@@ -176,9 +174,7 @@ def _density(
     except InputError as exc:
         notes.append(f'No density of states: {exc}')
         return {}, {}
-    energies = np.array(
-        [true_wavenumber(one, timestep=plan.ensemble.timestep) for one in grid.energies]
-    )
+    energies = crystal_energies(grid.energies, timestep=plan.ensemble.timestep)
     return {
         # where a mode would be that was not followed in finite steps
         'density_energy': energies,
@@ -189,10 +185,3 @@ def _density(
 
 
 _PER_FRAME = ('times', 'positions', 'velocities', 'cells')
-
-
-def _nyquist(interval: float) -> float:
-    """Highest wavenumber in cm⁻¹ that frames so many fs apart show."""
-    from ase.units import _c
-
-    return float(0.5 / (interval * 1e-15) / (_c * 100))

@@ -16,7 +16,7 @@ from aiida_insbench.jobs.md_task import RunPlan
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.science.dynamics.ensembles import Dynamics, draw_momenta
 from aiida_insbench.science.dynamics.frame_checks import FrameChecks
-from aiida_insbench.science.dynamics.run import SERIES
+from aiida_insbench.science.dynamics.run import A_PER_PS, SERIES
 from aiida_insbench.science.dynamics.thresholds import Thresholds
 from aiida_insbench.science.dynamics.violation import Violation
 from aiida_insbench.science.errors import ComputationError, InterruptedJobError
@@ -63,6 +63,7 @@ class Run:
         self.files = RunFiles(folder, plan.label)
         self._progress = progress
         self._checks = FrameChecks(plan.atoms, thresholds, temperature=plan.ensemble.temperature)
+        self.sites = self._checks.sites
         self.violations: dict[str, Violation] = {}
         self.step = 0
         self.resumed_at: int | None = None
@@ -137,7 +138,7 @@ class Run:
                 self._series[name].append(value)
         if self.step % plan.frame_steps:
             return
-        velocities = atoms.get_velocities() * _to_a_per_ps()
+        velocities = atoms.get_velocities() / A_PER_PS
         frame = (now, atoms.positions.copy(), velocities, atoms.cell.array.copy())
         for name, value in zip(('times', 'positions', 'velocities', 'cells'), frame, strict=True):
             self._frames[name].append(value)
@@ -186,9 +187,3 @@ class Run:
         return Violation(
             'finite', self.plan.time(self.step), self.step, (), math.nan, math.inf, '1', reason
         )
-
-
-def _to_a_per_ps() -> float:
-    from ase.units import fs
-
-    return float(1000.0 * fs)

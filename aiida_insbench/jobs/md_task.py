@@ -15,7 +15,7 @@ from aiida_insbench.science.dynamics.ensembles import ENSEMBLES, Ensemble
 from aiida_insbench.science.dynamics.thresholds import Thresholds, read_thresholds
 from aiida_insbench.science.dynamics.timestep import check_timestep, default_timestep
 from aiida_insbench.science.errors import InputError, JobFileError, format_error
-from aiida_insbench.science.ins.isotopes import labels_of_sites, scatterer
+from aiida_insbench.science.ins.isotopes import labels_of_sites, masses_of_labels
 from aiida_insbench.science.pressure import pressure_from_label
 from aiida_insbench.science.sampling.cells import build_supercell
 from aiida_insbench.science.structures import atoms_from_dict, check_crystal
@@ -210,16 +210,8 @@ def _check_lengths(settings: Mapping[str, Any]) -> None:
 def _supercell(label: str, data: Any, matrix: Any, isotopes: Mapping[str, Any]) -> Atoms:
     cell = atoms_from_dict(data)
     check_crystal(cell, name=f'structures.{label}')
-    cell.set_masses(
-        [
-            mass if (given := scatterer(site).mass) is None else given
-            for site, mass in zip(
-                labels_of_sites(cell.get_chemical_symbols(), isotopes),
-                cell.get_masses(),
-                strict=True,
-            )
-        ]
-    )
+    labels = labels_of_sites(cell.get_chemical_symbols(), isotopes)
+    cell.set_masses(masses_of_labels(labels, cell.get_masses()))
     return build_supercell(atoms=cell, supercell_matrix=matrix)
 
 

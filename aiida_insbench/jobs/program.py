@@ -129,13 +129,14 @@ def write_text(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, Any], *, compressed: bool = True) -> None:
     """Write arrays as NPZ so that a kill never leaves half a file under the final name."""
     import numpy as np
 
     partial = path.with_name(path.name + '.part')
     with partial.open('wb') as handle:
-        np.savez_compressed(handle, allow_pickle=False, **arrays)
+        save = np.savez_compressed if compressed else np.savez
+        save(handle, allow_pickle=False, **arrays)
     partial.replace(path)
 
 

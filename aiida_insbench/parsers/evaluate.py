@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 from aiida.engine import ExitCode
-from aiida.orm import ArrayData, FolderData
+from aiida.orm import ArrayData
 
-from aiida_insbench.calculations.base import retrieved_bytes
+from aiida_insbench.calculations.base import retrieved_bytes, retrieved_folder
 from aiida_insbench.jobs.evaluate import CHUNK_FOLDER, PREDICTIONS_FILE
 from aiida_insbench.parsers.base import InsbenchParser
 
@@ -21,10 +20,7 @@ class EvaluateParser(InsbenchParser):
         """Attach finished chunks."""
         if CHUNK_FOLDER not in names:
             return
-        repository, chunks = self.retrieved.base.repository, FolderData()
-        for name in sorted(repository.list_object_names(CHUNK_FOLDER)):
-            content = repository.get_object_content(f'{CHUNK_FOLDER}/{name}', mode='rb')
-            chunks.base.repository.put_object_from_filelike(io.BytesIO(content), name)
+        chunks = retrieved_folder(self.retrieved, CHUNK_FOLDER)
         if chunks.base.repository.list_object_names():
             self.out('chunks', chunks)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from aiida.orm import ArrayData, Dict, FolderData, TrajectoryData
+from aiida.orm import ArrayData, Dict, TrajectoryData
 
-from aiida_insbench.calculations.base import read_retrieved_json, retrieved_bytes
+from aiida_insbench.calculations.base import (
+    read_retrieved_json,
+    retrieved_bytes,
+    retrieved_folder,
+)
 from aiida_insbench.jobs.md_files import UNFINISHED
 from aiida_insbench.parsers.base import InsbenchParser
 
@@ -22,7 +24,9 @@ class MDParser(InsbenchParser):
             if suffix == 'json' and stem.startswith('run_') and f'{stem}.npz' in names:
                 self._attach_run(stem.removeprefix('run_'))
         if UNFINISHED in names:
-            self._attach_unfinished()
+            unfinished = retrieved_folder(self.retrieved, UNFINISHED)
+            if unfinished.base.repository.list_object_names():
+                self.out('unfinished', unfinished)
 
     def _attach_run(self, label: str) -> None:
         record = read_retrieved_json(self.retrieved, f'run_{label}.json')
@@ -52,17 +56,6 @@ class MDParser(InsbenchParser):
         )
         trajectory.set_array('masses', arrays['masses'])
         return trajectory
-
-    def _attach_unfinished(self) -> None:
-        repository, found = self.retrieved.base.repository, FolderData()
-        for label in sorted(repository.list_object_names(UNFINISHED)):
-            for name in sorted(repository.list_object_names(f'{UNFINISHED}/{label}')):
-                content = repository.get_object_content(f'{UNFINISHED}/{label}/{name}', mode='rb')
-                found.base.repository.put_object_from_filelike(
-                    io.BytesIO(content), f'{label}/{name}'
-                )
-        if found.base.repository.list_object_names():
-            self.out('unfinished', found)
 
 
 def _arrays(arrays: dict[str, np.ndarray], prefix: str) -> ArrayData:

@@ -37,6 +37,7 @@ from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
 from aiida_insbench.science.errors import ComputationError, format_error
 from aiida_insbench.science.gamma_modes import eigenvalues_to_wavenumbers
 from aiida_insbench.science.phonon_mesh import IMAGINARY_BELOW
+from aiida_insbench.science.structures import cell_heights
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -260,8 +261,8 @@ def repetitions(*, like: ArrayLike, cell: ArrayLike) -> IntArray:
     ndarray, shape (3, 3)
         Diagonal.
     """
-    least = _heights(np.asarray(like, dtype=float)).min()
-    heights = _heights(np.asarray(cell, dtype=float))
+    least = cell_heights(like).min()
+    heights = cell_heights(cell)
     return np.diag([math.ceil(least / height - 1e-6) for height in heights])
 
 
@@ -327,8 +328,3 @@ def _energy_per_atom(atoms: Atoms, calculator: Any) -> float:
     frame = atoms.copy()
     frame.calc = calculator
     return float(frame.get_potential_energy()) / len(frame)
-
-
-def _heights(axes: FloatArray) -> FloatArray:
-    """Distances between opposite faces of a cell, Å."""
-    return np.asarray(1.0 / np.linalg.norm(np.linalg.inv(axes).T, axis=1))

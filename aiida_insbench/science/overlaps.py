@@ -6,7 +6,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 
-from aiida_insbench.science.structures import closest_contact
+from aiida_insbench.science.structures import cell_heights, closest_contact
 
 #: Atoms beyond which all pairs at once take too much memory.
 _MOST_ATOMS = 400
@@ -33,7 +33,7 @@ def overlapping_pair(atoms: Atoms, *, share: float) -> tuple[int, int, float] | 
     """
     radii = covalent_radii[atoms.numbers]
     cell = atoms.cell.array
-    planes = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    planes = cell_heights(cell)
     if len(atoms) > _MOST_ATOMS or planes.min() <= 4 * share * radii.max():
         contact = closest_contact(atoms, reach=share)
         return None if contact is None or contact[3] >= share else contact[:3]

@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols, covalent_radii
 from ase.neighborlist import neighbor_list
+from numpy.typing import ArrayLike, NDArray
 
 from aiida_insbench.science.errors import StructureError, format_error
 
@@ -117,6 +118,18 @@ def check_crystal(atoms: Atoms, *, name: str = 'structure') -> None:
                 fix='Remove the duplicate or correct the coordinates.',
             )
         )
+
+
+def cell_heights(cell: ArrayLike) -> NDArray[np.float64]:
+    """Distances between opposite faces of a cell, Å, shape (3,).
+
+    Parameters
+    ----------
+    cell : array_like, shape (3, 3)
+        Axes in rows, Å.
+    """
+    inverse = np.linalg.inv(np.asarray(cell, dtype=float))
+    return np.asarray(1.0 / np.linalg.norm(inverse, axis=0))
 
 
 def closest_contact(atoms: Atoms, *, reach: float = 1.5) -> tuple[int, int, float, float] | None:

@@ -12,6 +12,7 @@ import numpy as np
 from ase import Atoms
 
 from aiida_insbench.science.errors import StructureError, format_error
+from aiida_insbench.science.structures import cell_heights
 
 #: Widest gap without nuclei that a crystal may have: layers stand 3 to 5 Å apart, images in a box
 #: 8 Å and more.
@@ -46,13 +47,10 @@ def widest_gap(atoms: Atoms) -> Gap:
     atoms : Atoms
         Periodic in three dimensions, with at least one atom.
     """
-    cell = atoms.cell.array
-    volume = abs(np.linalg.det(cell))
     fractions = np.sort(atoms.get_scaled_positions(wrap=True), axis=0)
     around = np.vstack([fractions, fractions[:1] + 1])
     steps = np.diff(around, axis=0).max(axis=0)
-    areas = [np.linalg.norm(np.cross(cell[(k + 1) % 3], cell[(k + 2) % 3])) for k in range(3)]
-    widths = steps * volume / np.array(areas)
+    widths = steps * cell_heights(atoms.cell.array)
     axis = int(np.argmax(widths))
     return Gap(axis, float(widths[axis]))
 

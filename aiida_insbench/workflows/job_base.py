@@ -63,7 +63,9 @@ class JobBaseWorkChain(BaseRestartWorkChain):
         return ProcessHandlerReport(do_break=True, exit_code=code)
 
     def attach_finished(self, node: CalcJobNode) -> None:
-        """Attach what is worth keeping of a stage that failed; nothing, unless a subclass says."""
+        """Attach what earlier runs of a stage finished before it failed, where runs add up."""
+        if self.OF_ALL_RUNS:
+            self._attach_outputs(node)
 
     def _attach_outputs(self, node: CalcJobNode) -> Mapping[str, Any]:
         """Attach outputs of `node`, or of all runs so far, namespaces included."""

@@ -28,7 +28,3 @@ class MDBaseWorkChain(JobBaseWorkChain):
         if 'unfinished' in node.outputs:
             self.ctx.inputs['unfinished'] = node.outputs.unfinished
         return None
-
-    def attach_finished(self, node: CalcJobNode) -> None:
-        """Runs that earlier jobs finished are not lost with the last one."""
-        self._attach_outputs(node)

@@ -32,7 +32,3 @@ class PhononsBaseWorkChain(PressuresBaseWorkChain):
             if known:
                 self.ctx.inputs[name] = known
         return None
-
-    def attach_finished(self, node: CalcJobNode) -> None:
-        """Pressures that earlier runs finished are not lost with the last one."""
-        self._attach_outputs(node)

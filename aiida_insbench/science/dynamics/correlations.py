@@ -28,12 +28,10 @@ import numpy as np
 from scipy import constants, fft
 from scipy.signal import czt
 
-from aiida_insbench.science.dynamics.run import FloatArray, MDRun
+from aiida_insbench.science.dynamics.run import ANGULAR, FloatArray, MDRun
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.ins.energies import EnergyGrid
 
-#: 2πc in rad/ps per cm⁻¹.
-ANGULAR: float = 2 * constants.pi * constants.c * 100 * 1e-12
 #: k_B in u Å²/ps² per K.
 BOLTZMANN: float = constants.k / constants.atomic_mass * 1e-4
 #: Standard deviations of the Gaussian in time after which correlations end.
@@ -75,7 +73,12 @@ class Segments:
     @property
     def highest_energy(self) -> float:
         """The highest energy that frames of this stride show (Nyquist), in cm⁻¹."""
-        return float(np.pi / self.stride / ANGULAR)
+        return nyquist_energy(self.stride)
+
+
+def nyquist_energy(stride: float) -> float:
+    """Highest energy in cm⁻¹ that frames so many ps apart show."""
+    return float(np.pi / stride / ANGULAR)
 
 
 def as_runs(runs: MDRun | Sequence[MDRun]) -> tuple[MDRun, ...]:
@@ -246,8 +249,7 @@ def _stride(runs: Sequence[MDRun]) -> float:
 
 
 def _check_nyquist(stride: float, highest_energy: float, resolution: float) -> None:
-    nyquist = np.pi / stride / ANGULAR
-    seen = nyquist - _MARGIN * resolution
+    seen = nyquist_energy(stride) - _MARGIN * resolution
     if highest_energy > seen:
         needed = 1000 * np.pi / ANGULAR / (highest_energy + _MARGIN * resolution)
         raise InputError(

@@ -29,13 +29,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
-from ase.units import fs
 from scipy.stats import chi2
 
 from aiida_insbench.science.dynamics.bond_graph import bond_graph
 from aiida_insbench.science.dynamics.close_pairs import ClosePairs
 from aiida_insbench.science.dynamics.ensembles import degrees_of_freedom, temperature_of
 from aiida_insbench.science.dynamics.lasting import Lasting
+from aiida_insbench.science.dynamics.run import A_PER_PS
 from aiida_insbench.science.dynamics.thresholds import Thresholds
 from aiida_insbench.science.dynamics.unit_sites import UnitSites
 from aiida_insbench.science.dynamics.violation import Violation
@@ -181,7 +181,7 @@ class FrameChecks:
             yield Violation('cell_shape', *now, (), strain, self.thresholds.max_strain, '1', reason)
 
     def _too_hot(self, now: tuple[float, int], velocities: FloatArray) -> Iterator[Violation]:
-        momenta = self._masses * velocities / (1000 * fs)
+        momenta = self._masses * velocities * A_PER_PS
         momenta -= self._masses * (momenta.sum(axis=0) / self._masses.sum())
         kinetic = 0.5 * (momenta**2 / self._masses).sum(axis=1)
         temperature = temperature_of(float(kinetic.sum()), len(kinetic))

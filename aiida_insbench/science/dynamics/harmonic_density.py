@@ -27,8 +27,8 @@ from numpy.typing import ArrayLike
 from phonopy import Phonopy
 
 from aiida_insbench.science.dynamics.commensurate import commensurate_modes, commensurate_points
-from aiida_insbench.science.dynamics.correlations import ANGULAR
 from aiida_insbench.science.dynamics.run import FloatArray
+from aiida_insbench.science.dynamics.timestep import integrator_frequencies
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.ins.energies import EnergyGrid
 
@@ -70,37 +70,6 @@ class HarmonicDensity:
     def total(self) -> FloatArray:
         """Density of all atoms, states per cm⁻¹."""
         return np.asarray(self.parts.sum(axis=0))
-
-
-def integrator_frequencies(frequencies: FloatArray, *, timestep: float) -> FloatArray:
-    """Frequencies at which velocity Verlet oscillates.
-
-    Parameters
-    ----------
-    frequencies : ndarray
-        Of the crystal, cm⁻¹; imaginary ones, below zero, are left as they are.
-    timestep : float
-        In fs.
-
-    Raises
-    ------
-    InputError
-        If the integrator is unstable for one.
-    """
-    halves = np.maximum(frequencies, 0.0) * ANGULAR * timestep / 2000
-    if not timestep > 0 or (halves >= 1).any():
-        raise InputError(
-            f'A timestep of {timestep} fs is not positive, or too long for {frequencies.max():.0f} '
-            'cm⁻¹: the integrator is unstable there.'
-        )
-    return np.asarray(
-        np.where(frequencies > 0, np.arcsin(halves) * 2000 / (ANGULAR * timestep), frequencies)
-    )
-
-
-def crystal_energies(energies: FloatArray, *, timestep: float) -> FloatArray:
-    """Undo `integrator_frequencies`, for energies up to π/Δt."""
-    return np.asarray(np.sin(energies * ANGULAR * timestep / 2000) * 2000 / (ANGULAR * timestep))
 
 
 def harmonic_density(

@@ -36,8 +36,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from aiida_insbench.science.dynamics.correlations import Segments, even_spectrum, lag_products
-from aiida_insbench.science.dynamics.harmonic_density import crystal_energies
 from aiida_insbench.science.dynamics.run import FloatArray, MDRun
+from aiida_insbench.science.dynamics.timestep import crystal_energies
 from aiida_insbench.science.dynamics.velocity_spectrum import drift_velocity, internal_velocities
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.ins.debye_waller import mean_square_displacement, occupation

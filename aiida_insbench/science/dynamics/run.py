@@ -8,9 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
+from ase.units import fs
+from scipy import constants
 
 FloatArray = npt.NDArray[np.float64]
 
+#: 1 Å/ps in ASE's units of velocity.
+A_PER_PS: float = 1 / (1000 * fs)
+#: 2πc in rad/ps per cm⁻¹.
+ANGULAR: float = 2 * constants.pi * constants.c * 100 * 1e-12
 #: Scalars of a run and their units.
 SERIES = {
     'time': 'ps',
@@ -61,8 +67,6 @@ class MDRun:
 
     def frame(self, index: int) -> Atoms:
         """One frame as a periodic crystal; its velocities in ASE's units."""
-        from ase.units import fs
-
         atoms = Atoms(
             list(self.symbols),
             positions=self.positions[index],
@@ -70,5 +74,5 @@ class MDRun:
             pbc=True,
             masses=self.masses,
         )
-        atoms.set_velocities(self.velocities[index] / (1000 * fs))
+        atoms.set_velocities(self.velocities[index] * A_PER_PS)
         return atoms

@@ -16,8 +16,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ase.units import _c
+import numpy as np
 
+from aiida_insbench.science.dynamics.run import ANGULAR, FloatArray
 from aiida_insbench.science.errors import InputError, format_error
 
 #: Step for hydrogen, fs, and the longest for anything.
@@ -76,7 +77,7 @@ def check_timestep(timestep: float, *, masses: Sequence[float]) -> list[str]:
         )
     if timestep > WARNED * usual * (1 + 1e-9):
         fastest = STIFFEST * math.sqrt(_HYDROGEN_MASS / lightest)
-        shift = verlet_wavenumber(fastest, timestep=timestep) - fastest
+        shift = float(integrator_frequencies(fastest, timestep=timestep)) - fastest
         return [
             f'A step of {timestep:g} fs is long for atoms of {lightest:.3f} u: a mode at '
             f'{fastest:.0f} cm⁻¹ would appear {shift:.0f} cm⁻¹ too high. The default is '
@@ -85,34 +86,32 @@ def check_timestep(timestep: float, *, masses: Sequence[float]) -> list[str]:
     return []
 
 
-def verlet_wavenumber(wavenumber: float, *, timestep: float) -> float:
-    """Where a harmonic mode appears that is followed in steps, cm⁻¹; see the module.
+def integrator_frequencies(frequencies: FloatArray | float, *, timestep: float) -> FloatArray:
+    """Frequencies at which velocity Verlet oscillates; see the module.
 
     Parameters
     ----------
-    wavenumber : float
-        Of the mode, cm⁻¹.
+    frequencies : ndarray or float
+        Of the crystal, cm⁻¹; imaginary ones, below zero, are left as they are.
     timestep : float
         In fs.
 
     Raises
     ------
     InputError
-        If the motion is unstable.
+        If the integrator is unstable for one.
     """
-    half = 0.5 * _radians_per_step(wavenumber, timestep)
-    if half >= 1:
+    halves = np.maximum(frequencies, 0.0) * ANGULAR * timestep / 2000
+    if not timestep > 0 or (halves >= 1).any():
         raise InputError(
-            f'A mode at {wavenumber:.0f} cm⁻¹ is unstable in steps of {timestep:g} fs.'
+            f'A timestep of {timestep} fs is not positive, or too long for '
+            f'{np.max(frequencies):.0f} cm⁻¹: the integrator is unstable there.'
         )
-    return float(wavenumber * math.asin(half) / half) if half else wavenumber
+    return np.asarray(
+        np.where(frequencies > 0, np.arcsin(halves) * 2000 / (ANGULAR * timestep), frequencies)
+    )
 
 
-def true_wavenumber(apparent: float, *, timestep: float) -> float:
-    """Wavenumber of the mode that appears at `apparent`, cm⁻¹: the inverse, exact if harmonic."""
-    half = 0.5 * _radians_per_step(apparent, timestep)
-    return float(apparent * math.sin(half) / half) if half else apparent
-
-
-def _radians_per_step(wavenumber: float, timestep: float) -> float:
-    return float(2 * math.pi * _c * 100 * wavenumber * timestep * 1e-15)
+def crystal_energies(energies: FloatArray | float, *, timestep: float) -> FloatArray:
+    """Undo `integrator_frequencies`, for energies up to π/Δt."""
+    return np.asarray(np.sin(energies * ANGULAR * timestep / 2000) * 2000 / (ANGULAR * timestep))

@@ -8,6 +8,7 @@ Nothing is looked at after the first number that is none. Å, ps, K, GPa, eV.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -19,10 +20,11 @@ from aiida_insbench.science.dynamics.frame_checks import FrameChecks
 from aiida_insbench.science.dynamics.lifetime import Lifetime, lifetime
 from aiida_insbench.science.dynamics.run import SERIES, FloatArray, MDRun
 from aiida_insbench.science.dynamics.thresholds import Thresholds
+from aiida_insbench.science.dynamics.unit_sites import UnitSites
 from aiida_insbench.science.dynamics.violation import Violation
 from aiida_insbench.science.errors import InputError, format_error
 
-__all__ = ['Lifetime', 'Violation', 'find_violations', 'lifetime']
+__all__ = ['Lifetime', 'Violation', 'find_violations', 'lifetime', 'with_whole_run']
 _SLACK = 1e-9  # ps: times are sums of steps
 
 
@@ -70,7 +72,41 @@ def find_violations(
     rest = reference.copy()
     rest.set_masses(run.masses)
     checks = FrameChecks(rest, thresholds, temperature=temperature)
-    found = _of_frames(run, checks, pressure)
+    return with_whole_run(
+        _of_frames(run, checks, pressure),
+        run,
+        sites=checks.sites,
+        ensemble=ensemble,
+        temperature=temperature,
+        thresholds=thresholds,
+        equilibration_ps=equilibration_ps,
+    )
+
+
+def with_whole_run(
+    of_frames: Mapping[str, Violation],
+    run: MDRun,
+    *,
+    sites: UnitSites,
+    ensemble: str,
+    temperature: float,
+    thresholds: Thresholds,
+    equilibration_ps: float,
+) -> list[Violation]:
+    """Add what a run as a whole did to what its frames did.
+
+    Parameters
+    ----------
+    of_frames : mapping
+        First violation of each check of frames, by name; all frames were looked at.
+    run : MDRun
+        Scalars, and frames, which may be thinned.
+    sites : UnitSites
+        Of the checks of frames.
+    ensemble, temperature, thresholds, equilibration_ps
+        See `find_violations`, as for what is returned and raised.
+    """
+    found = dict(of_frames)
     broken = run_checks.not_finite(run)
     if broken is not None and broken.time <= found.get('finite', broken).time:
         found['finite'] = broken
@@ -84,7 +120,7 @@ def find_violations(
             later += run_checks.drift(run, series, thresholds)
         else:
             later += run_checks.mean_temperature(run, series, temperature, thresholds)
-        later += run_checks.diffusion(run, frames, checks.sites, thresholds)
+        later += run_checks.diffusion(run, frames, sites, thresholds)
     elif not found and not later:
         raise _nothing_left(run, equilibration_ps)
     found.update({one.check: one for one in later})

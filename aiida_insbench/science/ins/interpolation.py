@@ -19,7 +19,7 @@ import spglib
 
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.arrays import FloatArray, IntArray
-from aiida_insbench.science.ins.isotopes import labels_of_sites, scatterer
+from aiida_insbench.science.ins.isotopes import labels_of_sites, masses_of_labels
 from aiida_insbench.science.ins.modes import PhononModes, phonon_modes
 from aiida_insbench.science.ins.qpoint_mesh import (
     check_mesh,
@@ -173,13 +173,9 @@ def with_isotopes(
     content = force_constants.to_dict()
     crystal = content['crystal']
     labels = labels_of_sites([str(symbol) for symbol in crystal['atom_type']], isotopes)
-    masses = force_constants.crystal.atom_mass.to('amu').magnitude.copy()
-    for atom, label in enumerate(labels):
-        mass = scatterer(label).mass
-        if mass is not None:
-            masses[atom] = mass
+    masses = masses_of_labels(labels, force_constants.crystal.atom_mass.to('amu').magnitude)
     crystal['atom_type'] = np.array(labels)
-    crystal['atom_mass'] = (masses * ureg('amu')).to(crystal['atom_mass_unit']).magnitude
+    crystal['atom_mass'] = (np.array(masses) * ureg('amu')).to(crystal['atom_mass_unit']).magnitude
     return ForceConstants.from_dict(content)
 
 

@@ -132,6 +132,23 @@ def scatterer(label: str) -> Scatterer:
     return _natural(label)
 
 
+def masses_of_labels(labels: Sequence[str], masses: Sequence[float]) -> list[float]:
+    """Masses of sites in atomic mass units: of their isotopes, or as given where a label is none.
+
+    Raises
+    ------
+    InputError
+        As `scatterer`.
+    StructureError
+        As `scatterer`.
+    """
+    exchanged = [scatterer(label).mass for label in labels]
+    return [
+        float(given) if mass is None else mass
+        for mass, given in zip(exchanged, masses, strict=True)
+    ]
+
+
 def _label(symbol: str, given: str | Mapping[str, float]) -> str:
     shares = {given: 1.0} if isinstance(given, str) else dict(given)
     numbers: dict[int, float] = {}

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from aiida_insbench.science.dft_levels import functional_of
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.molecules import is_molecular
+from aiida_insbench.science.structures import cell_heights
 from aiida_insbench.workflows.protocols.options import pw_options
 
 #: D3 with the damping of Becke and Johnson (pw.x counts 3 as zero damping, 4 as this).
@@ -164,9 +165,7 @@ def unit_cell_mesh(inputs: Mapping[str, Any], cell: ArrayLike) -> List:
 
 def supercell_by_distance(structure: StructureData, distance: float) -> list[list[int]]:
     """Smallest diagonal supercell whose opposite faces are the distance (Å) apart."""
-    cell = structure.get_ase().cell
-    heights = cell.volume / np.array([np.linalg.norm(np.cross(cell[i - 2], cell[i - 1]))
-                                      for i in range(3)])  # fmt: skip
+    heights = cell_heights(structure.cell)
     repeats = [max(1, math.ceil(distance / height - 1e-9)) for height in heights]
     matrix: list[list[int]] = np.diag(repeats).tolist()
     return matrix

@@ -10,8 +10,8 @@ from normal_mode_runs import harmonic_run, normal_modes, run_of
 from aiida_insbench.science.dynamics.commensurate import commensurate_modes
 from aiida_insbench.science.dynamics.correlations import ANGULAR, as_runs, cut_segments
 from aiida_insbench.science.dynamics.gaussian_quantum import gaussian_powder
-from aiida_insbench.science.dynamics.harmonic_density import integrator_frequencies
 from aiida_insbench.science.dynamics.motion_density import motion_densities, quantum_density
+from aiida_insbench.science.dynamics.timestep import integrator_frequencies
 from aiida_insbench.science.errors import ConvergenceError, InputError
 from aiida_insbench.science.ins.energies import EnergyGrid
 from aiida_insbench.science.ins.instruments import get_instrument

@@ -20,13 +20,12 @@ from aiida_insbench.science.dynamics.correlations import (
 from aiida_insbench.science.dynamics.harmonic_density import (
     HarmonicDensity,
     bands_between_gaps,
-    crystal_energies,
     folded_gaussians,
     harmonic_density,
-    integrator_frequencies,
 )
 from aiida_insbench.science.dynamics.spectrum_comparison import TOTAL, compare_with_harmonic
 from aiida_insbench.science.dynamics.stride_check import missed_motion
+from aiida_insbench.science.dynamics.timestep import crystal_energies, integrator_frequencies
 from aiida_insbench.science.dynamics.velocity_spectrum import velocity_spectrum
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.energies import EnergyGrid
