@@ -3,16 +3,19 @@
 Each run leaves ``run_<label>.npz`` and then ``run_<label>.json`` when it is finished (see
 `aiida_insbench.jobs.md_results`), labels being such as ``p_1500_npt``. Until then its chunks and
 its checkpoint are in ``md/<label>/``: killed at any moment, it goes on from there and gives the
-same trajectory to the last bit. The job file is described by `aiida_insbench.jobs.md_task`.
+same trajectory to the last bit. The job file is described by `aiida_insbench.jobs.md_task`; how
+runs go side by side by `aiida_insbench.jobs.md_processes`.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from aiida_insbench.jobs.md_results import summarise, write_results
-from aiida_insbench.jobs.md_run import Run
+from aiida_insbench.jobs.md_processes import SideBySide, threads_of_job, usable_cores
+from aiida_insbench.jobs.md_results import record_path
+from aiida_insbench.jobs.md_single import Engine, do_run, make_engine
 from aiida_insbench.jobs.md_task import MDTask, read_task
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.jobs.settings import require
@@ -35,67 +38,72 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     -------
     dict
         ``finished`` (labels of this job), ``skipped`` (finished before), ``sound`` (whether no run
-        of this job has a violation), ``warnings``, ``timestep_fs``.
+        of this job has a violation), ``warnings``, ``timestep_fs``, ``processes``.
 
     Raises
     ------
     InputError
-        If the job file is wrong, the potential lacks an element or gives no stress.
+        If the job file is wrong, the potential lacks an element or gives no stress: before any
+        run, and before any child process, begins.
+    ComputationError
+        If the processes of a run were killed too often, when the others are done.
     """
     (prefix,) = require(job, 'potential')
     task = read_task(job)
-    from aiida_insbench.science.checked_calculators import check_gives_stress
-    from aiida_insbench.science.potentials import calculator, read_potential
-
-    potential = read_potential(folder / prefix)
-    for plan in task.plans[:1]:
-        potential.metadata.check_elements(plan.atoms.get_chemical_symbols())
-
-    def make() -> Any:
-        return calculator(potential, device=task.settings['device'], dtype=task.settings['dtype'])
-
-    # built once where it holds nothing of the frames it has seen
-    remembers = potential.metadata.flavour == 'ase'
-    engine = make()
-    if task.plans:
-        check_gives_stress(engine, task.plans[0].atoms)
-    warnings = [*task.warnings, *small_cells(task, cutoff=potential.metadata.cutoff)]
+    processes = task.settings['processes'] or threads_of_job()
+    engine, cutoff = checked_engine(folder / prefix, task)
+    warnings = [*task.warnings, *small_cells(task, cutoff=cutoff), *few_cores(task, processes)]
     for text in warnings:
         progress.report(text)
-    found = run_all(
-        task,
-        engine=make if remembers else lambda: engine,
-        renew=remembers,
-        folder=folder,
-        progress=progress,
-    )
-    return {**found, 'warnings': warnings, 'timestep_fs': task.settings['timestep']}
+    labels = [plan.label for plan in task.plans]
+    if processes == 1:
+        for plan in task.plans:
+            do_run(plan, task, engine=engine, folder=folder, progress=progress)
+    else:
+        del engine  # children have their own
+        SideBySide(labels, job=job, folder=folder, processes=processes, progress=progress).go()
+    return {
+        'finished': labels,
+        'skipped': list(task.finished),
+        'sound': all(is_sound(folder, label) for label in labels),
+        'warnings': warnings,
+        'timestep_fs': task.settings['timestep'],
+        'processes': processes,
+    }
 
 
-def run_all(
-    task: MDTask, *, engine: Any, renew: bool, folder: Path, progress: Progress
-) -> dict[str, Any]:
-    """Do the runs of a task one after the other; see `Run` for `engine` and `renew`."""
-    finished, sound = [], True
-    for plan in task.plans:
-        if not (folder / f'run_{plan.label}.json').exists():
-            one = Run(
-                plan=plan,
-                engine=engine,
-                renew=renew,
-                thresholds=task.thresholds,
-                stop=task.settings['stop_at_violation'],
-                folder=folder,
-                progress=progress,
-            )
-            speed = one.go()
-            record, arrays = summarise(one, task, steps_per_second=speed)
-            write_results(folder, plan.label, record, arrays)
-            one.files.remove()
-            sound = sound and record['sound']
-            progress.report(f'{plan.label} finished', step=one.step, total=plan.total)
-        finished.append(plan.label)
-    return {'finished': finished, 'skipped': list(task.finished), 'sound': sound}
+def checked_engine(prefix: Path, task: MDTask) -> tuple[Engine, float]:
+    """The engine of a potential that knows the crystal and gives stress, and its cutoff in Å.
+
+    Raises
+    ------
+    InputError
+        If it does not, or cannot be read.
+    """
+    from aiida_insbench.science.checked_calculators import check_gives_stress
+    from aiida_insbench.science.potentials import read_potential
+
+    potential = read_potential(prefix)
+    for plan in task.plans[:1]:
+        potential.metadata.check_elements(plan.atoms.get_chemical_symbols())
+    engine = make_engine(potential, task.settings)
+    for plan in task.plans[:1]:
+        check_gives_stress(engine.make(), plan.atoms)
+    return engine, potential.metadata.cutoff
+
+
+def is_sound(folder: Path, label: str) -> bool:
+    """Whether a finished run has no violation."""
+    record = json.loads(record_path(folder, label).read_text(encoding='utf-8'))
+    return bool(record['sound'])
+
+
+def few_cores(task: MDTask, processes: int) -> list[str]:
+    """Say that processes will share cores."""
+    wanted, cores = min(processes, len(task.plans)), usable_cores()
+    if wanted <= cores:
+        return []
+    return [f'{wanted} processes share {cores} cores: fewer `processes` need less memory.']
 
 
 def small_cells(task: MDTask, *, cutoff: float) -> list[str]:

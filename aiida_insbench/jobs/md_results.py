@@ -10,7 +10,8 @@ None if the run ended before them), ``mean_cell`` (Å), ``temperature_by_element
 ``run_<label>.npz``: ``times`` (ps), ``steps``, ``positions`` (Å, not wrapped), ``velocities``
 (Å/ps), ``cells`` (Å), ``masses`` (u), ``series_*`` by the names of `run.SERIES`; and of ``nvt`` and
 ``nve`` ``density_energy`` (cm⁻¹), ``density_<element>``, ``density_total``, ``density_error``
-(states per cm⁻¹).
+(states per cm⁻¹), see `aiida_insbench.jobs.md_density`; the record's ``density`` is the rest of it,
+None without.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from typing import Any
 
 import numpy as np
 
+from aiida_insbench.jobs.md_density import density_arrays, density_record
 from aiida_insbench.jobs.md_run import Run
 from aiida_insbench.jobs.md_task import MDTask
 from aiida_insbench.jobs.program import write_arrays, write_json
 from aiida_insbench.science.dynamics.averages import run_averages
 from aiida_insbench.science.dynamics.correlations import nyquist_energy
 from aiida_insbench.science.dynamics.run import MDRun
-from aiida_insbench.science.dynamics.timestep import crystal_energies
-from aiida_insbench.science.dynamics.velocity_spectrum import velocity_spectrum
+from aiida_insbench.science.dynamics.velocity_spectrum import VelocitySpectrum, velocity_spectrum
 from aiida_insbench.science.dynamics.violations import Violation, with_whole_run
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.energies import energy_grid
@@ -67,7 +68,7 @@ def summarise(
     start = plan.time(plan.equilibration)
     found = _all_violations(run, kept, task, start)
     notes: list[str] = []
-    density, by_element = _density(run, start, settings['resolution'], notes)
+    density = _density(run, start, settings['resolution'], notes)
     record = {
         'label': plan.label,
         'ensemble': plan.ensemble.name,
@@ -86,7 +87,8 @@ def summarise(
         'violations': [_with_step(one, plan.ensemble.timestep) for one in found],
         'averages': _averages(kept, start, notes),
         'mean_cell': _mean_cell(kept, start),
-        'temperature_by_element': by_element,
+        'temperature_by_element': density.temperature_by_element if density else {},
+        'density': density_record(density) if density else None,
         'notes': notes,
         'resumed_at': run.resumed_at,
         'steps_per_second': round(steps_per_second, 3),
@@ -100,7 +102,7 @@ def summarise(
         'cells': kept.cells,
         'masses': kept.masses,
         **{f'series_{name}': values for name, values in kept.series.items()},
-        **density,
+        **(density_arrays(density, timestep=plan.ensemble.timestep) if density else {}),
     }
     return record, arrays
 
@@ -108,7 +110,12 @@ def summarise(
 def write_results(folder: Path, label: str, record: dict[str, Any], arrays: dict[str, Any]) -> None:
     """Write the arrays, then the record: where the record is, the run is finished."""
     write_arrays(folder / f'run_{label}.npz', arrays)
-    write_json(folder / f'run_{label}.json', record)
+    write_json(record_path(folder, label), record)
+
+
+def record_path(folder: Path, label: str) -> Path:
+    """Where the record of a finished run is."""
+    return folder / f'run_{label}.json'
 
 
 def _all_violations(run: Run, kept: MDRun, task: MDTask, start: float) -> list[Violation]:
@@ -153,11 +160,11 @@ def _mean_cell(kept: MDRun, start: float) -> list[list[float]] | None:
 
 def _density(
     run: Run, start: float, resolution: float, notes: list[str]
-) -> tuple[dict[str, Any], dict[str, float]]:
+) -> VelocitySpectrum | None:
     """Density of states by element from all frames after equilibration, if they allow one."""
     plan = run.plan
     if plan.ensemble.name == 'npt' or resolution == 0 or run.violations:
-        return {}, {}
+        return None
     symbols = tuple(plan.atoms.get_chemical_symbols())
     whole = run.files.run(symbols=symbols, masses=plan.atoms.get_masses())
     chosen = whole.times >= start - 1e-9
@@ -170,18 +177,10 @@ def _density(
     width = resolution / 4
     try:
         grid = energy_grid((0.0, highest // width * width), width)
-        found = velocity_spectrum(whole, grid=grid, resolution=resolution)
+        return velocity_spectrum(whole, grid=grid, resolution=resolution)
     except InputError as exc:
         notes.append(f'No density of states: {exc}')
-        return {}, {}
-    energies = crystal_energies(grid.energies, timestep=plan.ensemble.timestep)
-    return {
-        # where a mode would be that was not followed in finite steps
-        'density_energy': energies,
-        'density_total': found.total,
-        'density_error': found.total_error,
-        **{f'density_{name}': values for name, values in found.by_element.items()},
-    }, found.temperature_by_element
+        return None
 
 
 _PER_FRAME = ('times', 'positions', 'velocities', 'cells')

@@ -34,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     'resolution': 10.0,
     'stop_at_violation': True,
     'seed': 1,
+    'processes': 1,
     'device': 'cpu',
     'dtype': 'float64',
 }
@@ -49,7 +50,7 @@ _POSITIVE = (
     'chunk',
     'max_frames',
 )
-_NOT_NEGATIVE = ('equilibration', 'timestep', 'resolution', 'seed')
+_NOT_NEGATIVE = ('equilibration', 'timestep', 'resolution', 'seed', 'processes')
 _PS = 1000.0  # fs
 
 

@@ -1,0 +1,53 @@
+"""Jobs of the stage ``md``: copper of the effective-medium theory, for a picosecond."""
+
+import json
+
+import numpy as np
+from ase.build import bulk
+
+from aiida_insbench.jobs.md import run
+from aiida_insbench.jobs.progress import Progress
+from aiida_insbench.science.potentials import potential_from_ase, write_potential
+from aiida_insbench.science.structures import atoms_to_dict
+
+SHORT = {
+    'timestep': 4.0,
+    'length': 0.8,
+    'equilibration': 0.2,
+    'frame_interval': 8.0,
+    'chunk': 0.08,
+    'resolution': 0.0,
+}
+
+
+def copper(a: float = 3.61) -> dict:
+    return atoms_to_dict(bulk('Cu', a=a, cubic=True))
+
+
+def write_job(folder, *, potential=('emt', {}), structures=None, cells=2, **settings):
+    folder.mkdir(parents=True, exist_ok=True)
+    write_potential(potential_from_ase(*potential), folder / 'potential')
+    job = {
+        'schema': 1,
+        'stage': 'md',
+        'potential': 'potential',
+        'structures': structures or {'p_0000': copper()},
+        'supercell_matrix': (cells * np.eye(3, dtype=int)).tolist(),
+        'settings': {**SHORT, **settings},
+    }
+    (folder / 'job.json').write_text(json.dumps(job))
+    return job
+
+
+def go(folder, **given):
+    job = write_job(folder, **given)
+    return run(job, folder, Progress(folder, 'md'))
+
+
+def record(folder, label):
+    return json.loads((folder / f'run_{label}.json').read_text())
+
+
+def arrays(folder, label):
+    with np.load(folder / f'run_{label}.npz', allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
