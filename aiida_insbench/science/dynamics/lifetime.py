@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 from scipy.stats import chi2
 
-from aiida_insbench.science.dynamics.violation import Violation
 from aiida_insbench.science.errors import InputError
 
 _CONFIDENCE = 0.6827
@@ -47,13 +46,13 @@ class Lifetime:
     total: float
 
 
-def lifetime(violations: Sequence[Sequence[Violation]], lengths: Sequence[float]) -> Lifetime:
+def lifetime(failures: Sequence[float | None], lengths: Sequence[float]) -> Lifetime:
     """Estimate the mean lifetime of runs.
 
     Parameters
     ----------
-    violations : sequence of sequences of Violation
-        Of each run; empty if it is sound.
+    failures : sequence of float or None
+        Time of each run's first violation, ps; None if it is sound.
     lengths : sequence of float
         Of each run, ps.
 
@@ -62,21 +61,20 @@ def lifetime(violations: Sequence[Sequence[Violation]], lengths: Sequence[float]
     InputError
         If there is no run, a length is not above 0, or a violation is after the end of its run.
     """
-    if not lengths or len(violations) != len(lengths):
+    if not lengths or len(failures) != len(lengths):
         raise InputError(
-            f'There are {len(lengths)} lengths of {len(violations)} runs; give one for each, and '
+            f'There are {len(lengths)} lengths of {len(failures)} runs; give one for each, and '
             'at least one.'
         )
-    total, failures = 0.0, 0
-    for number, (found, length) in enumerate(zip(violations, lengths, strict=True)):
+    total = 0.0
+    for number, (failure, length) in enumerate(zip(failures, lengths, strict=True)):
         if not (math.isfinite(length) and length > 0):
             raise InputError(f'The length of run {number} is {length} ps; give a number above 0.')
-        end = min((one.time for one in found), default=length)
+        end = length if failure is None else failure
         if not 0 <= end <= length * (1 + 1e-9):
             raise InputError(f'Run {number} is {length:g} ps long and failed at {end:g} ps.')
-        failures += bool(found)
         total += end
-    return _estimate(total, failures)
+    return _estimate(total, sum(one is not None for one in failures))
 
 
 def _estimate(total: float, failures: int) -> Lifetime:
