@@ -28,6 +28,10 @@ _COMMANDS = {
         'aiida_insbench.cli.phonons:cmd_phonons',
         'List modes, write them as trajectories.',
     ),
+    'validation': (
+        'aiida_insbench.cli.validation:cmd_validation',
+        'Verdicts on potentials: errors, volumes, dynamics.',
+    ),
     'query': ('aiida_insbench.cli.query:cmd_query', 'Ask the provenance graph.'),
     'doctor': ('aiida_insbench.cli.doctor:cmd_doctor', 'Find faults and say their remedy.'),
 }

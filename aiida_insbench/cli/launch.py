@@ -10,6 +10,7 @@ from aiida.cmdline.params import options, types
 from aiida.cmdline.utils import decorators
 
 from aiida_insbench.cli.launch_dataset import cmd_dataset
+from aiida_insbench.cli.launch_validate import cmd_validate
 from aiida_insbench.cli.submission import (
     CUTOFFS,
     DEFAULT_CODES,
@@ -146,3 +147,4 @@ def cmd_phonons(  # type: ignore[no-untyped-def]
 
 
 cmd_launch.add_command(cmd_dataset)
+cmd_launch.add_command(cmd_validate)

@@ -33,7 +33,18 @@ from aiida_insbench.science.errors import (
 )
 
 SCHEMA_VERSION = 1
-STAGES = ('sample', 'select', 'train', 'evaluate', 'phonons', 'fit', 'md', 'ins', 'analyse')
+STAGES = (
+    'sample',
+    'select',
+    'train',
+    'evaluate',
+    'phonons',
+    'fit',
+    'md',
+    'validate',
+    'ins',
+    'analyse',
+)
 RESULT_FILE = 'result.json'
 ERROR_FILE = 'error.json'
 EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_FAULT = 10, 11, 12, 13

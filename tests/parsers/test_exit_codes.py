@@ -23,6 +23,7 @@ from aiida_insbench.calculations.md import MDCalculation
 from aiida_insbench.calculations.phonons import PhononsCalculation
 from aiida_insbench.calculations.sample import SampleCalculation
 from aiida_insbench.calculations.train import TrainCalculation
+from aiida_insbench.calculations.validate import ValidateCalculation
 from aiida_insbench.parsers.analyse import AnalyseParser
 from aiida_insbench.parsers.evaluate import EvaluateParser
 from aiida_insbench.parsers.fit import FitParser
@@ -31,6 +32,7 @@ from aiida_insbench.parsers.md import MDParser
 from aiida_insbench.parsers.phonons import PhononsParser
 from aiida_insbench.parsers.sample import SampleParser
 from aiida_insbench.parsers.train import TrainParser
+from aiida_insbench.parsers.validate import ValidateParser
 from aiida_insbench.science.frames import write_frames
 from aiida_insbench.science.structures import atoms_to_dict
 from aiida_insbench.science.supercells import compact_force_constants
@@ -42,6 +44,7 @@ STAGES = {
     PhononsCalculation: PhononsParser,
     FitCalculation: FitParser,
     MDCalculation: MDParser,
+    ValidateCalculation: ValidateParser,
     InsCalculation: InsParser,
     AnalyseCalculation: AnalyseParser,
 }

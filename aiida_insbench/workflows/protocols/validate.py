@@ -1,0 +1,144 @@
+"""Builder of a validation from a protocol, for `ValidateWorkChain`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiida.engine import ProcessBuilder
+from aiida.orm import AbstractCode, Dict, Int, List, StructureData
+from aiida_phonopy.data import ForceConstantsData
+
+from aiida_insbench.data.dataset import DatasetData
+from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.pressure import check_pressures, pressure_label
+from aiida_insbench.workflows.protocols.dft import supercell_by_distance
+from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
+from aiida_insbench.workflows.protocols.options import job_metadata
+from aiida_insbench.workflows.protocols.phonons import phonon_inputs
+
+
+class ValidateProtocol(CampaignProtocolMixin):
+    """`get_builder_from_protocol` of a validation."""
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        job_code: AbstractCode,
+        potential: PotentialData,
+        pressures: Sequence[float],
+        *,
+        structure: StructureData | None = None,
+        structures: Mapping[str, StructureData] | None = None,
+        force_constants: Mapping[str, ForceConstantsData] | None = None,
+        dft_structures: Mapping[str, StructureData] | None = None,
+        held_out: DatasetData | None = None,
+        training: DatasetData | None = None,
+        committee: Mapping[str, PotentialData] | None = None,
+        relax: Mapping[str, Any] | None = None,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        seed: int = 1,
+        threads: int = 1,
+    ) -> ProcessBuilder:
+        """Fill a builder.
+
+        Parameters
+        ----------
+        job_code : AbstractCode
+            The program ``insbench-job``.
+        potential : PotentialData
+            What is judged.
+        pressures : sequence of float
+            In GPa; positive is compression.
+        structure : StructureData, optional
+            Crystal from which the potential relaxes at each pressure.
+        structures, force_constants : mappings from str, optional
+            Instead: crystals that it has relaxed, by pressure label, and their force constants
+            (outputs of `insbench.phonons`).
+        dft_structures : mapping from str to StructureData, optional
+            Crystals relaxed by DFT, by pressure label (outputs of `insbench.relax`).
+        held_out, training : DatasetData, optional
+            Labelled frames: not learnt from, and learnt from.
+        committee : mapping from str to PotentialData, optional
+            Further potentials, trained alike with other seeds.
+        relax : mapping, optional
+            Inputs of `insbench.relax`, instead of `dft_structures`.
+        protocol : {'fast', 'balanced', 'stringent'}
+            2, 20 or 50 ps in each ensemble; limits.
+        overrides : dict, optional
+            Laid over the protocol: ``md`` (minimum_image_distance in Å or supercell_matrix, and the
+            job's settings), ``validation`` (limits, spread_frames), ``phonons``.
+        seed : int
+            Of velocities and thermostats.
+        threads : int
+            Runs of molecular dynamics side by side.
+
+        Returns
+        -------
+        ProcessBuilder
+            Ready to submit.
+
+        Raises
+        ------
+        InputError
+            If there is no crystal at a pressure.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        labels = [pressure_label(value) for value in check_pressures(pressures)]
+        chosen = inputs['validation']
+        builder = cls.get_builder()  # type: ignore[attr-defined]
+        builder.potential = potential
+        builder.spread_frames = Int(chosen['spread_frames'])
+        if structures:
+            missing = [label for label in labels if label not in structures]
+            if missing:
+                raise InputError(f'`structures` has no crystal at {", ".join(missing)}.')
+            builder.structures = {label: structures[label] for label in labels}
+            builder.force_constants = {
+                label: node for label, node in (force_constants or {}).items() if label in labels
+            }
+            structure = structure or structures[labels[0]]
+        elif structure is not None:
+            builder.phonons = {
+                'phonons': {
+                    'code': job_code,
+                    'structure': structure,
+                    'pressures': List(list(check_pressures(pressures))),
+                    **phonon_inputs(inputs['phonons'], structure),
+                    'metadata': job_metadata(1),
+                }
+            }
+        else:
+            raise InputError('Give a `structure`, or `structures` by pressure label.')
+        optional = {'held_out': held_out, 'training': training, 'relax': relax}
+        for name, value in optional.items():
+            if value is not None:
+                builder[name] = value
+        builder.committee = dict(committee or {})
+        builder.dft_structures = dict(dft_structures or {})
+        job = {'code': job_code, 'metadata': job_metadata(1)}
+        builder.md = {
+            'md': {
+                'code': job_code,
+                **md_inputs(inputs['md'], structure, seed=seed, processes=threads),
+                'metadata': job_metadata(threads),
+            }
+        }
+        builder.evaluate = {'evaluate': job}
+        builder.judge = {'validate': {**job, 'limits': Dict(chosen['limits'])}}
+        return builder
+
+
+def md_inputs(
+    settings: Mapping[str, Any], structure: StructureData, *, seed: int, processes: int
+) -> dict[str, Any]:
+    """Supercell and settings of `insbench.md` from those of a protocol."""
+    left = dict(settings)
+    distance = float(left.pop('minimum_image_distance'))
+    matrix = left.pop('supercell_matrix', None) or supercell_by_distance(structure, distance)
+    return {
+        'supercell_matrix': List(matrix),
+        'settings': Dict({'processes': processes, **left, 'seed': seed}),
+    }

@@ -1,0 +1,311 @@
+"""`ValidateWorkChain`: whether a potential deserves to be judged by its spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida.common import AttributeDict
+from aiida.engine import ExitCode, ToContext, WorkChain, if_
+from aiida.orm import ArrayData, Dict, Int, List, StructureData, TrajectoryData
+from aiida_phonopy.data import ForceConstantsData
+
+from aiida_insbench.calculations.train import validate_labelled
+from aiida_insbench.calculations.trajectories import frames_of_trajectories
+from aiida_insbench.data.dataset import DatasetData
+from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.science.pressure import pressure_labels
+from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain
+from aiida_insbench.workflows.md_base import MDBaseWorkChain
+from aiida_insbench.workflows.phonons import PhononsWorkChain
+from aiida_insbench.workflows.protocols.validate import ValidateProtocol
+from aiida_insbench.workflows.relax import RelaxWorkChain
+from aiida_insbench.workflows.sub_process import failure_of
+from aiida_insbench.workflows.validate_base import ValidateBaseWorkChain
+
+_OPTIONAL = {'required': False, 'populate_defaults': False}
+#: Name of the judged potential beside the other members of a committee.
+JUDGED = 'potential'
+_OF_DYNAMICS = ('runs', 'trajectories', 'series', 'density_of_states')
+_DERIVED = (
+    'pressures',
+    'runs',
+    'densities',
+    'phonons',
+    'supercell_matrix',
+    'isotopes',
+    'evaluation',
+    'potential_name',
+    'held_out',
+    'training',
+    'structures',
+    'dft_structures',
+    'spreads',
+)
+
+
+def validate_sources(inputs: Mapping[str, Any] | None, _port: object = None) -> str | None:
+    """Port validator: crystals are given or relaxed, a committee has frames to compare with."""
+    if not inputs:
+        return None
+    if not inputs.get('structures') and 'phonons' not in inputs:
+        return 'Give `structures` (relaxed crystals by pressure label) or `phonons` to make them.'
+    if inputs.get('structures') and 'phonons' in inputs:
+        return '`structures` and `phonons` are two sources of crystals; give one.'
+    if inputs.get('dft_structures') and 'relax' in inputs:
+        return '`dft_structures` and `relax` are two sources of volumes; give one.'
+    if inputs.get('committee') and 'training' not in inputs:
+        return '`committee` needs `training`, the frames its spread is compared with.'
+    if JUDGED in inputs.get('committee', {}):
+        return f'No member of `committee` can be called `{JUDGED}`.'
+    return None
+
+
+class ValidateWorkChain(ValidateProtocol, WorkChain):
+    """Errors, equation of state, molecular dynamics, a committee's spread; then a verdict.
+
+    A potential that fails is a verdict, not a failure of this process.
+    """
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Declare ports and outline."""
+        super().define(spec)
+        cls._define_inputs(spec)
+        spec.expose_inputs(
+            PhononsWorkChain,
+            namespace='phonons',
+            exclude=('phonons.potential',),
+            namespace_options={**_OPTIONAL, 'help': 'How the crystals are relaxed.'},
+        )
+        spec.expose_inputs(
+            RelaxWorkChain,
+            namespace='relax',
+            namespace_options={**_OPTIONAL, 'help': 'DFT that gives volumes to compare with.'},
+        )
+        spec.expose_inputs(
+            MDBaseWorkChain,
+            namespace='md',
+            exclude=('md.potential', 'md.structures', 'md.finished', 'md.unfinished'),
+        )
+        spec.expose_inputs(
+            EvaluateBaseWorkChain,
+            namespace='evaluate',
+            exclude=('evaluate.dataset', 'evaluate.potentials', 'evaluate.finished'),
+        )
+        spec.expose_inputs(
+            ValidateBaseWorkChain,
+            namespace='judge',
+            exclude=tuple(f'validate.{name}' for name in _DERIVED),
+        )
+        spec.inputs.validator = validate_sources
+        spec.outline(
+            if_(cls.should_run_phonons)(
+                cls.run_phonons,
+                cls.inspect_phonons,
+            ).else_(cls.take_structures),
+            cls.run_dynamics_and_comparisons,
+            cls.inspect_dynamics_and_comparisons,
+            if_(cls.should_run_committee)(
+                cls.run_committee,
+                cls.inspect_committee,
+            ),
+            cls.run_judgement,
+            cls.inspect_judgement,
+        )
+        cls._define_outputs(spec)
+        spec.exit_code(
+            411, 'ERROR_SUB_PROCESS_FAILED', message='{stage} failed: [{status}] {message}'
+        )
+
+    @classmethod
+    def _define_inputs(cls, spec: Any) -> None:
+        spec.input('potential', valid_type=PotentialData, help='What is judged.')
+        spec.input(
+            'held_out',
+            valid_type=DatasetData,
+            required=False,
+            validator=validate_labelled,
+            help='Labelled frames that no training saw.',
+        )
+        spec.input(
+            'training',
+            valid_type=DatasetData,
+            required=False,
+            validator=validate_labelled,
+            help='Frames learnt from: tells which pressures were held out, and what spread is '
+            'usual.',
+        )
+        spec.input('spread_frames', valid_type=Int, default=lambda: Int(50), help='Of each run.')
+        for name, kind, text in (
+            ('committee', PotentialData, 'Further members, by name; `potential` is one itself.'),
+            ('structures', StructureData, 'Crystals relaxed by the potential, by pressure label.'),
+            ('force_constants', ForceConstantsData, 'Of those crystals, by pressure label.'),
+            ('dft_structures', StructureData, 'Crystals relaxed by DFT, by pressure label.'),
+        ):
+            spec.input_namespace(name, valid_type=kind, dynamic=True, required=False, help=text)
+
+    @classmethod
+    def _define_outputs(cls, spec: Any) -> None:
+        spec.output('verdict', valid_type=Dict, help='Passed or not, with all numbers.')
+        spec.output('harmonic_density', valid_type=ArrayData, required=False)
+        spec.output('evaluation', valid_type=Dict, required=False, help='Errors on `held_out`.')
+        for name, kind in (
+            ('runs', Dict),
+            ('trajectories', TrajectoryData),
+            ('series', ArrayData),
+            ('density_of_states', ArrayData),
+            ('structure', StructureData),
+            ('force_constants', ForceConstantsData),
+            ('dft_structure', StructureData),
+        ):
+            spec.output_namespace(name, valid_type=kind, dynamic=True, required=False)
+
+    # Crystals at every pressure
+
+    def should_run_phonons(self) -> bool:
+        """Whether crystals are to be relaxed."""
+        return 'phonons' in self.inputs
+
+    def run_phonons(self) -> ToContext:
+        """Relax at every pressure; harmonic modes are for comparison."""
+        inputs = AttributeDict(self.exposed_inputs(PhononsWorkChain, namespace='phonons'))
+        inputs.phonons.potential = self.inputs.potential
+        inputs.metadata.call_link_label = 'phonons'
+        return ToContext(phonons=self.submit(PhononsWorkChain, **inputs))
+
+    def inspect_phonons(self) -> ExitCode | None:
+        """Take the pressures that could be reached; the others count against the potential."""
+        outputs = self.ctx.phonons.outputs
+        if 'structure' not in outputs:
+            return failure_of(self, 'Phonons', self.ctx.phonons)
+        self.ctx.pressures = list(pressure_labels(self.inputs.phonons.phonons.pressures.get_list()))
+        self.ctx.structures = dict(outputs.structure)
+        self.ctx.force_constants = dict(outputs.force_constants)
+        for name in ('structure', 'force_constants'):
+            for label, node in outputs[name].items():
+                self.out(f'{name}.{label}', node)
+        return None
+
+    def take_structures(self) -> None:
+        """Crystals are given."""
+        self.ctx.structures = dict(self.inputs.structures)
+        self.ctx.force_constants = dict(self.inputs.get('force_constants', {}))
+        self.ctx.pressures = sorted(self.ctx.structures)
+
+    # What can be computed side by side
+
+    def run_dynamics_and_comparisons(self) -> ToContext:
+        """Molecular dynamics; errors on frames held out; volumes of DFT."""
+        md = AttributeDict(self.exposed_inputs(MDBaseWorkChain, namespace='md'))
+        md.md.potential = self.inputs.potential
+        md.md.structures = self.ctx.structures
+        md.metadata.call_link_label = 'dynamics'
+        running = {'dynamics': self.submit(MDBaseWorkChain, **md)}
+        if 'held_out' in self.inputs:
+            running['evaluation'] = self._evaluate('evaluation', self.inputs.held_out)
+        if 'relax' in self.inputs:
+            relax = AttributeDict(self.exposed_inputs(RelaxWorkChain, namespace='relax'))
+            relax.metadata.call_link_label = 'dft'
+            running['dft'] = self.submit(RelaxWorkChain, **relax)
+        return ToContext(**running)
+
+    def inspect_dynamics_and_comparisons(self) -> ExitCode | None:
+        """Attach what there is; a run that broke is a result, a job that failed is not."""
+        outputs = self.ctx.dynamics.outputs
+        for name in _OF_DYNAMICS:
+            for label, node in outputs[name].items() if name in outputs else ():
+                self.out(f'{name}.{label}', node)
+        failure = failure_of(self, 'Molecular dynamics', self.ctx.dynamics)
+        if 'evaluation' in self.ctx:
+            failure = failure or failure_of(self, 'Evaluation', self.ctx.evaluation)
+        if 'dft' in self.ctx:
+            failure = failure or failure_of(self, 'DFT relaxation', self.ctx.dft)
+        if failure is not None:
+            return failure
+        if 'evaluation' in self.ctx:
+            self.out('evaluation', self.ctx.evaluation.outputs.output_parameters)
+        self.ctx.dft_structures = dict(self.inputs.get('dft_structures', {}))
+        if 'dft' in self.ctx:
+            self.ctx.dft_structures = dict(self.ctx.dft.outputs.structure)
+            for label, node in self.ctx.dft_structures.items():
+                self.out(f'dft_structure.{label}', node)
+        return None
+
+    # A committee's spread
+
+    def should_run_committee(self) -> bool:
+        """Whether there is a committee."""
+        return bool(self.inputs.get('committee'))
+
+    def run_committee(self) -> ToContext:
+        """Spread on frames of the runs and on those learnt from."""
+        self.ctx.run_frames = frames_of_trajectories(
+            self.inputs.spread_frames, **dict(self.ctx.dynamics.outputs.trajectories)
+        )
+        return ToContext(
+            spread_runs=self._evaluate('spread_runs', self.ctx.run_frames, committee=True),
+            spread_training=self._evaluate('spread_training', self.inputs.training, committee=True),
+        )
+
+    def inspect_committee(self) -> ExitCode | None:
+        """Both are needed."""
+        return failure_of(self, "Committee on the runs' frames", self.ctx.spread_runs) or (
+            failure_of(self, 'Committee on frames learnt from', self.ctx.spread_training)
+        )
+
+    # The verdict
+
+    def run_judgement(self) -> ToContext:
+        """Put everything against its limit."""
+        inputs = AttributeDict(self.exposed_inputs(ValidateBaseWorkChain, namespace='judge'))
+        judge, dynamics = inputs.validate, self.ctx.dynamics
+        judge.pressures = List(self.ctx.pressures)
+        judge.runs = dict(dynamics.outputs.runs)
+        judge.structures = self.ctx.structures
+        judge.dft_structures = self.ctx.dft_structures
+        judge.supercell_matrix = self.inputs.md.md.supercell_matrix
+        judge.isotopes = Dict(self._isotopes())
+        if 'density_of_states' in dynamics.outputs and self.ctx.force_constants:
+            judge.densities = dict(dynamics.outputs.density_of_states)
+            judge.phonons = self.ctx.force_constants
+        for name in ('held_out', 'training'):
+            if name in self.inputs:
+                judge[name] = self.inputs[name]
+        if 'evaluation' in self.ctx:
+            judge.evaluation = self.ctx.evaluation.outputs.output_parameters
+        if 'spread_runs' in self.ctx:
+            judge.spreads = {
+                'run_frames': self.ctx.run_frames,
+                'runs': self.ctx.spread_runs.outputs.predictions,
+                'training': self.ctx.spread_training.outputs.predictions,
+            }
+        inputs.metadata.call_link_label = 'judgement'
+        return ToContext(judgement=self.submit(ValidateBaseWorkChain, **inputs))
+
+    def inspect_judgement(self) -> ExitCode | None:
+        """Attach the verdict."""
+        failure = failure_of(self, 'Judgement', self.ctx.judgement)
+        if failure is None:
+            outputs = self.ctx.judgement.outputs
+            self.out('verdict', outputs.output_parameters)
+            if 'harmonic_density' in outputs:
+                self.out('harmonic_density', outputs.harmonic_density)
+            self.report(outputs.output_parameters['summary'])
+        return failure
+
+    def _evaluate(self, name: str, dataset: DatasetData, *, committee: bool = False) -> Any:
+        inputs = AttributeDict(self.exposed_inputs(EvaluateBaseWorkChain, namespace='evaluate'))
+        given = inputs.evaluate.get('settings')
+        inputs.evaluate.settings = Dict(
+            {**(given.get_dict() if given is not None else {}), 'committee': committee}
+        )
+        members = dict(self.inputs.committee) if committee else {}
+        inputs.evaluate.dataset = dataset
+        inputs.evaluate.potentials = {JUDGED: self.inputs.potential, **members}
+        inputs.metadata.call_link_label = name
+        return self.submit(EvaluateBaseWorkChain, **inputs)
+
+    def _isotopes(self) -> dict[str, Any]:
+        settings = self.inputs.md.md.get('settings')
+        return dict(settings.get_dict().get('isotopes', {})) if settings is not None else {}
