@@ -23,6 +23,7 @@ from aiida_insbench.science.frames import write_frames
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from mace_calls import mace_call_figure
 from pair_frames import labelled
 
 MINUTES_OF_TRAINING = 5
@@ -222,7 +223,7 @@ def potentials_figures(
     work: Path, data: Path | None, *, only: str | None = None
 ) -> Iterator[dict[str, Any]]:
     """Figures one by one; the learning curve only where the shared data are."""
-    for measure in (same_seed_figure, evaluate_figure, train_overhead_figure):
+    for measure in (same_seed_figure, mace_call_figure, evaluate_figure, train_overhead_figure):
         if only in (None, measure.__name__):
             yield measure(work)
     if only not in (None, finetune_figure.__name__):
