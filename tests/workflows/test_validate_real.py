@@ -1,4 +1,4 @@
-"""`insbench.validate` by the real program: a good potential passes, a bad one fails by its reason."""
+"""`insbench.validate` by the real program: a good potential passes, a bad one fails by its runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OVERRIDES = {
     },
     'validation': {'spread_frames': 5},
 }
-#: A fluid at 300 K in copper's volume: T = 1.3 ε/k_B, ρ = 0.6 σ⁻³, where argon melts at 0.7 and 0.9.
+#: A fluid at 300 K in copper's volume: T = 1.3 ε/k_B, ρ = 0.6 σ⁻³; argon melts at 0.7 and 0.9.
 WEAK = ('lj', {'epsilon': 0.02, 'sigma': 1.9})
 LJ = ('lj', {'epsilon': 0.4, 'sigma': 2.3})
 
