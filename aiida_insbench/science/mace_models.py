@@ -15,11 +15,11 @@ from importlib import metadata as installed
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 
 from aiida_insbench.science.checked_calculators import checked
 from aiida_insbench.science.errors import PotentialError, format_error
+from aiida_insbench.science.mace_scalar_calculator import row_of_elements, with_scalar_path
 from aiida_insbench.science.potential_files import (
     MODEL_CLASSES,
     Potential,
@@ -206,7 +206,7 @@ def mace_calculator(
     if head not in heads and (head or len(heads) > 1):
         raise PotentialError(f'The potential has the heads {", ".join(heads)}; choose one.')
     model = mace_from_potential(potential, device=device, dtype=dtype)
-    base = checked(mace_parts()['calculator'], potential.metadata)
+    base = checked(with_scalar_path(mace_parts()['calculator']), potential.metadata)
     engine: Calculator = base(
         models=[model], device=device, default_dtype=dtype, head=head or heads[0]
     )
@@ -336,10 +336,7 @@ def _predict(model: Any) -> dict[str, Any]:
     mace = mace_parts()
     numbers = [int(z) for z in model.atomic_numbers]
     heads = list(getattr(model, 'heads', ['Default']))
-    count = len(numbers)
-    index = np.arange(count)[:, None]
-    places = index * [2.0, 0.0, 0.0] + 0.2 * np.sin(1.0 + 3 * index + np.arange(3))
-    atoms = Atoms(numbers, positions=places, cell=[2.0 * count + 0.5, 3.0, 3.5], pbc=True)
+    atoms = row_of_elements(numbers)
     first = next(model.parameters())
     found: dict[str, Any] = {}
     with building(mace['torch'], str(first.dtype).removeprefix('torch.')):
