@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
-from aiida.orm import ArrayData, Dict, Int, List, StructureData, TrajectoryData
-from aiida_phonopy.data import ForceConstantsData
+from aiida.orm import Dict, List
 
-from aiida_insbench.calculations.train import validate_labelled
 from aiida_insbench.calculations.trajectories import frames_of_trajectories
 from aiida_insbench.data.dataset import DatasetData
-from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain
 from aiida_insbench.workflows.md_base import MDBaseWorkChain
@@ -22,10 +18,14 @@ from aiida_insbench.workflows.protocols.validate import ValidateProtocol
 from aiida_insbench.workflows.relax import RelaxWorkChain
 from aiida_insbench.workflows.sub_process import failure_of
 from aiida_insbench.workflows.validate_base import ValidateBaseWorkChain
+from aiida_insbench.workflows.validate_ports import (
+    JUDGED,
+    define_inputs,
+    define_outputs,
+    validate_sources,
+)
 
 _OPTIONAL = {'required': False, 'populate_defaults': False}
-#: Name of the judged potential beside the other members of a committee.
-JUDGED = 'potential'
 _OF_DYNAMICS = ('runs', 'trajectories', 'series', 'density_of_states')
 _DERIVED = (
     'pressures',
@@ -44,23 +44,6 @@ _DERIVED = (
 )
 
 
-def validate_sources(inputs: Mapping[str, Any] | None, _port: object = None) -> str | None:
-    """Port validator: crystals are given or relaxed, a committee has frames to compare with."""
-    if not inputs:
-        return None
-    if not inputs.get('structures') and 'phonons' not in inputs:
-        return 'Give `structures` (relaxed crystals by pressure label) or `phonons` to make them.'
-    if inputs.get('structures') and 'phonons' in inputs:
-        return '`structures` and `phonons` are two sources of crystals; give one.'
-    if inputs.get('dft_structures') and 'relax' in inputs:
-        return '`dft_structures` and `relax` are two sources of volumes; give one.'
-    if inputs.get('committee') and 'training' not in inputs:
-        return '`committee` needs `training`, the frames its spread is compared with.'
-    if JUDGED in inputs.get('committee', {}):
-        return f'No member of `committee` can be called `{JUDGED}`.'
-    return None
-
-
 class ValidateWorkChain(ValidateProtocol, WorkChain):
     """Errors, equation of state, molecular dynamics, a committee's spread; then a verdict.
 
@@ -71,7 +54,7 @@ class ValidateWorkChain(ValidateProtocol, WorkChain):
     def define(cls, spec: Any) -> None:
         """Declare ports and outline."""
         super().define(spec)
-        cls._define_inputs(spec)
+        define_inputs(spec)
         spec.expose_inputs(
             PhononsWorkChain,
             namespace='phonons',
@@ -113,53 +96,10 @@ class ValidateWorkChain(ValidateProtocol, WorkChain):
             cls.run_judgement,
             cls.inspect_judgement,
         )
-        cls._define_outputs(spec)
+        define_outputs(spec)
         spec.exit_code(
             411, 'ERROR_SUB_PROCESS_FAILED', message='{stage} failed: [{status}] {message}'
         )
-
-    @classmethod
-    def _define_inputs(cls, spec: Any) -> None:
-        spec.input('potential', valid_type=PotentialData, help='What is judged.')
-        spec.input(
-            'held_out',
-            valid_type=DatasetData,
-            required=False,
-            validator=validate_labelled,
-            help='Labelled frames that no training saw.',
-        )
-        spec.input(
-            'training',
-            valid_type=DatasetData,
-            required=False,
-            validator=validate_labelled,
-            help='Frames learnt from: tells which pressures were held out, and what spread is '
-            'usual.',
-        )
-        spec.input('spread_frames', valid_type=Int, default=lambda: Int(50), help='Of each run.')
-        for name, kind, text in (
-            ('committee', PotentialData, 'Further members, by name; `potential` is one itself.'),
-            ('structures', StructureData, 'Crystals relaxed by the potential, by pressure label.'),
-            ('force_constants', ForceConstantsData, 'Of those crystals, by pressure label.'),
-            ('dft_structures', StructureData, 'Crystals relaxed by DFT, by pressure label.'),
-        ):
-            spec.input_namespace(name, valid_type=kind, dynamic=True, required=False, help=text)
-
-    @classmethod
-    def _define_outputs(cls, spec: Any) -> None:
-        spec.output('verdict', valid_type=Dict, help='Passed or not, with all numbers.')
-        spec.output('harmonic_density', valid_type=ArrayData, required=False)
-        spec.output('evaluation', valid_type=Dict, required=False, help='Errors on `held_out`.')
-        for name, kind in (
-            ('runs', Dict),
-            ('trajectories', TrajectoryData),
-            ('series', ArrayData),
-            ('density_of_states', ArrayData),
-            ('structure', StructureData),
-            ('force_constants', ForceConstantsData),
-            ('dft_structure', StructureData),
-        ):
-            spec.output_namespace(name, valid_type=kind, dynamic=True, required=False)
 
     # Crystals at every pressure
 
