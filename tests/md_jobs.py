@@ -51,3 +51,20 @@ def record(folder, label):
 def arrays(folder, label):
     with np.load(folder / f'run_{label}.npz', allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
+
+
+def progress_lines(folder):
+    text = (folder / 'progress.jsonl').read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def same_numbers(folder, other, labels) -> None:
+    """All that two jobs found is the same to the last bit; how fast, and from where, may differ."""
+    for label in labels:
+        found, expected = arrays(folder, label), arrays(other, label)
+        assert set(found) == set(expected)
+        for name, values in expected.items():
+            assert np.array_equal(found[name], values, equal_nan=True), (label, name)
+        told, wanted = record(folder, label), record(other, label)
+        for name in set(wanted) - {'steps_per_second', 'resumed_at'}:
+            assert told[name] == wanted[name], (label, name)

@@ -1,20 +1,17 @@
-"""Runs side by side: the same numbers, no process left over, no run lost with its process."""
+"""Runs side by side: the same numbers, and no run lost with its process."""
 
 import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
-import numpy as np
 import pytest
 from ase.build import bulk
 from lj_rutile import rutile
-from md_jobs import arrays, go, record, write_job
+from md_jobs import go, progress_lines, record, same_numbers, write_job
 
 from aiida_insbench.jobs import md_child, md_processes
 from aiida_insbench.jobs.md import few_cores, run
@@ -33,8 +30,6 @@ from aiida_insbench.science.structures import atoms_to_dict
 
 #: Four atoms, cold enough to stay a crystal: three runs in a few seconds.
 SMALL = {'cells': 1, 'temperature': 100.0, 'length': 0.4, 'chunk': 0.2}
-#: With some seconds behind the first checkpoints.
-LONG = {'ensembles': ['nvt', 'nve'], 'length': 0.4, 'chunk': 0.04}
 LABELS = ['p_0000_nvt', 'p_0000_npt', 'p_0000_nve']
 linux = pytest.mark.skipif(sys.platform != 'linux', reason='looks into /proc')
 
@@ -44,14 +39,6 @@ def whole(tmp_path_factory):
     """The small job, one run after the other."""
     folder = tmp_path_factory.mktemp('whole')
     return folder, go(folder, **SMALL)
-
-
-@pytest.fixture(scope='module')
-def long_whole(tmp_path_factory):
-    """A job long enough to be killed in the middle, one run after the other."""
-    folder = tmp_path_factory.mktemp('long_whole')
-    go(folder, **LONG)
-    return folder
 
 
 @pytest.fixture
@@ -68,36 +55,20 @@ def children(monkeypatch):
     return found
 
 
-def lines(folder):
-    text = (folder / 'progress.jsonl').read_text()
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def same_numbers(folder, other, labels=LABELS) -> None:
-    for label in labels:
-        found, expected = arrays(folder, label), arrays(other, label)
-        assert set(found) == set(expected)
-        for name, values in expected.items():
-            assert np.array_equal(found[name], values, equal_nan=True), (label, name)
-        told, wanted = record(folder, label), record(other, label)
-        for name in set(wanted) - {'steps_per_second', 'resumed_at'}:
-            assert told[name] == wanted[name], (label, name)
-
-
 def test_runs_side_by_side_give_the_same_numbers(tmp_path, whole, monkeypatch, children) -> None:
     folder, expected = whole
     monkeypatch.setenv('OMP_NUM_THREADS', '2')
     found = go(tmp_path, **SMALL, processes=0)
     assert (found.pop('processes'), len(children)) == (2, 2)
     assert found == {name: value for name, value in expected.items() if name != 'processes'}
-    same_numbers(tmp_path, folder)
+    same_numbers(tmp_path, folder, LABELS)
     assert list((tmp_path / 'md').iterdir()) == []
     check_progress(tmp_path)
 
 
 def check_progress(folder) -> None:
     """Each line whole, the steps of each run rising to its total, each line naming its run."""
-    told = lines(folder)
+    told = progress_lines(folder)
     assert told == read_progress((folder / 'progress.jsonl').read_text())
     for label in LABELS:
         mine = [line for line in told if line['message'].startswith(label)]
@@ -147,15 +118,15 @@ def kill_each(children, label, *, checkpoint=None, most=1) -> list[int]:
 
 
 @linux
-def test_run_goes_on_after_its_process_was_killed(tmp_path, long_whole, children) -> None:
-    folder, label = tmp_path, 'p_0000_nve'
+def test_run_goes_on_after_its_process_was_killed(tmp_path, whole, children) -> None:
+    folder, label = tmp_path, 'p_0000_npt'
     killed = kill_each(children, label, checkpoint=folder / 'md' / label / 'checkpoint.npz')
-    go(folder, **LONG, processes=2)
+    go(folder, **SMALL, processes=2)
     assert (len(killed), len(children)) == (1, 3)
     assert record(folder, label)['resumed_at'] > 0
     assert record(folder, 'p_0000_nvt')['resumed_at'] is None
-    same_numbers(folder, long_whole, ['p_0000_nvt', label])
-    (told,) = [line['message'] for line in lines(folder) if 'SIGKILL' in line['message']]
+    same_numbers(folder, whole[0], LABELS)
+    (told,) = [line['message'] for line in progress_lines(folder) if 'SIGKILL' in line['message']]
     assert told.startswith(f'{label}: its process was ended by signal 9')
 
 
@@ -198,8 +169,10 @@ def test_lack_of_memory_leaves_fewer_processes(tmp_path, whole, children, monkey
     monkeypatch.setattr(md_child, 'PROGRAM', (str(script),))
     go(tmp_path / 'job', **SMALL, processes=2)
     assert len(children) == 2
-    same_numbers(tmp_path / 'job', whole[0])
-    (told,) = [line['message'] for line in lines(tmp_path / 'job') if 'memory' in line['message']]
+    same_numbers(tmp_path / 'job', whole[0], LABELS)
+    (told,) = [
+        line['message'] for line in progress_lines(tmp_path / 'job') if 'memory' in line['message']
+    ]
     assert 'MemoryError: cannot allocate 99 GiB' in told
 
 
@@ -232,89 +205,6 @@ def test_exceptions_keep_their_kind(kind, name, expected, message) -> None:
     """It decides on the exit code."""
     found = to_exception('p_0', {'kind': kind, 'type': name, 'message': 'it has no weights'})
     assert (type(found), str(found)) == (expected, message)
-
-
-def children_of(parent: int) -> list[int]:
-    """Processes whose parent is this one, zombies aside."""
-    found = []
-    for place in Path('/proc').glob('[0-9]*'):
-        try:
-            state, owner = (place / 'stat').read_text().rpartition(')')[2].split()[:2]
-        except OSError:
-            continue
-        if int(owner) == parent and state != 'Z':
-            found.append(int(place.name))
-    return found
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
-    except OSError:
-        return False
-
-
-def wait_for(condition, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-@linux
-@pytest.mark.parametrize(('sign', 'code'), [(signal.SIGKILL, -9), (signal.SIGTERM, 12)])
-def test_no_child_outlives_its_parent(tmp_path, long_whole, sign, code) -> None:
-    """And the job goes on from what it left, one run after the other this time."""
-    folder = tmp_path
-    write_job(folder, **LONG, processes=2)
-    words = [sys.executable, '-W', 'ignore', '-m', 'aiida_insbench.jobs', 'md']
-    started = subprocess.Popen([*words, str(folder / 'job.json')])
-    wait_for(lambda: len(list(folder.glob('md/*/checkpoint.npz'))) == 2, 60)
-    victims = children_of(started.pid)
-    assert len(victims) == 2
-    for pid in victims:
-        variables = Path(f'/proc/{pid}/environ').read_bytes().split(b'\0')
-        assert {b'OMP_NUM_THREADS=1', b'MKL_NUM_THREADS=1'} <= set(variables)
-    started.send_signal(sign)
-    wait_for(lambda: not any(is_alive(pid) for pid in victims), 1.0)
-    assert started.wait(10) == code
-    if sign == signal.SIGTERM:
-        told = json.loads((folder / 'error.json').read_text())
-        assert told['type'] == 'InterruptedJobError'
-    go(folder, **LONG)
-    assert all(record(folder, label)['resumed_at'] > 0 for label in ('p_0000_nvt', 'p_0000_nve'))
-    same_numbers(folder, long_whole, ['p_0000_nvt', 'p_0000_nve'])
-
-
-def test_child_ends_in_the_middle_of_a_run_when_it_is_spoken_to_no_more(tmp_path) -> None:
-    """By the end of its input alone, as on systems that tell children nothing of their parent."""
-    child = Child(write_job(tmp_path, length=80.0, chunk=0.04), tmp_path)
-    child.do('p_0000_nvt')
-    assert child.hear()
-    child._process.stdin.close()
-    started = time.monotonic()
-    while child.hear() is not None:
-        pass
-    assert time.monotonic() - started < 1.0
-    assert child.wait() == 0
-
-
-@linux
-def test_child_ends_with_its_parent_while_its_input_stays_open(tmp_path) -> None:
-    """By the system's word alone: this test holds the other end of the input."""
-    program = (
-        'import os, subprocess, sys, time\n'
-        "words = [sys.executable, '-m', 'aiida_insbench.jobs.md_worker', str(os.getpid())]\n"
-        'print(subprocess.Popen(words, stdout=subprocess.DEVNULL).pid, flush=True)\n'
-        'time.sleep(60)\n'
-    )
-    pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE}
-    with subprocess.Popen([sys.executable, '-c', program], **pipes) as parent:
-        pid = int(parent.stdout.readline())
-        time.sleep(1.0)
-        assert is_alive(pid)
-        parent.kill()
-        wait_for(lambda: not is_alive(pid), 1.0)
 
 
 @pytest.mark.parametrize(
