@@ -96,8 +96,10 @@ def _dynamics(table: Mapping[str, Any]) -> Iterator[str]:
     yield ''
     yield 'run                   ps       K      GPa    meV/atom/ps'
     for row in table['runs']:
-        numbers = [row[name] for name in ('mean_temperature', 'mean_pressure', 'drift')]
-        shown = [f'{one["mean"]:>8.2f}' if one else f'{"–":>8}' for one in numbers]
+        shown = [
+            f'{row[name]["mean"]:>8.{digits}f}' if row[name] else f'{"–":>8}'
+            for name, digits in (('mean_temperature', 1), ('mean_pressure', 2), ('drift', 4))
+        ]
         first = '' if row['sound'] else f'   {row["checks"][0]} at {row["first_violation_ps"]:.3f}'
         yield f'{row["label"]:<16} {row["length_ps"]:>7.2f} {" ".join(shown)}{first}'
     found = table['lifetime']

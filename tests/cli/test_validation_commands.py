@@ -132,7 +132,7 @@ def test_show_names_every_part_and_every_failure(judged):
     assert 'parity not checked No frames were held out.' in rows
     assert 'dynamics failed 0 of 2 checks hold' in rows
     assert 'extrapolation passed 1 of 1 checks hold' in rows
-    assert 'p_0000_nvt 3.00 301.50 0.70 0.02 bond at 2.500' in rows
+    assert 'p_0000_nvt 3.00 301.5 0.70 0.0200 bond at 2.500' in rows
     assert any('p_0000_nvt at 2.500 ps (step 5000): Mg0–H2' in line for line in lines)
     assert any('mean lifetime 2.5 ps' in line for line in lines)
     assert '20–40 cm⁻¹: soft.' in done.output
