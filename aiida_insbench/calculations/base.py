@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
-from aiida.orm import AbstractCode, Dict, FolderData
+from aiida.orm import AbstractCode, ArrayData, Dict, FolderData
 
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.jobs.program import ERROR_FILE, RESULT_FILE, SCHEMA_VERSION
@@ -99,6 +100,13 @@ def write_text(folder: Folder, name: str, text: str) -> None:
         handle.write(text)
 
 
+def write_arrays(folder: Folder, name: str, arrays: Mapping[str, Any]) -> str:
+    """Write arrays as NPZ into the sandbox folder; return the file's name."""
+    with folder.open(name, 'wb') as handle:
+        np.savez_compressed(handle, allow_pickle=False, **arrays)
+    return name
+
+
 def write_potential(folder: Folder, potential: PotentialData, prefix: str) -> str:
     """Write a potential as ``prefix.json`` and ``prefix.safetensors``; return the prefix."""
     write_text(folder, f'{prefix}.json', potential.get_metadata_text())
@@ -139,6 +147,17 @@ def read_retrieved_json(retrieved: FolderData, name: str) -> dict[str, Any]:
     return data
 
 
-def retrieved_bytes(retrieved: FolderData, name: str) -> io.BytesIO:
-    """Content of a retrieved file, ready for `numpy.load`."""
-    return io.BytesIO(retrieved.base.repository.get_object_content(name, mode='rb'))
+def retrieved_arrays(retrieved: FolderData, name: str) -> dict[str, Any]:
+    """Arrays of a retrieved NPZ file."""
+    content = io.BytesIO(retrieved.base.repository.get_object_content(name, mode='rb'))
+    with np.load(content, allow_pickle=False) as arrays:
+        return {key: arrays[key] for key in arrays.files}
+
+
+def array_data(arrays: Mapping[str, Any], prefix: str = '') -> ArrayData:
+    """Arrays whose names begin with `prefix`, without it, as a node."""
+    node = ArrayData()
+    for name, values in arrays.items():
+        if name.startswith(prefix):
+            node.set_array(name.removeprefix(prefix), values)
+    return node

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from aiida_phonopy.data import ForceConstantsData, PhonopyData
 from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import GPa
 
-from aiida_insbench.calculations.base import InsbenchCalculation
+from aiida_insbench.calculations.base import InsbenchCalculation, write_arrays
 from aiida_insbench.science.errors import PressureError
 from aiida_insbench.science.pressure import pressure_from_label
 from aiida_insbench.science.structures import atoms_to_dict
@@ -128,14 +127,9 @@ def read_relaxation(trajectory: TrajectoryData) -> dict[str, Any]:
 
 def _write_forces(folder: Folder, node: PhonopyData, label: str) -> str:
     entries = node.displacement_dataset['first_atoms']
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        displaced_atoms=np.array([entry['number'] for entry in entries], dtype=np.int64),
-        displacements=np.array([entry['displacement'] for entry in entries], dtype=float),
-        forces=np.asarray(node.forces, dtype=float),
-    )
-    name = f'forces_{label}.npz'
-    with folder.open(name, 'wb') as handle:
-        handle.write(buffer.getvalue())
-    return name
+    arrays = {
+        'displaced_atoms': np.array([entry['number'] for entry in entries], dtype=np.int64),
+        'displacements': np.array([entry['displacement'] for entry in entries], dtype=float),
+        'forces': np.asarray(node.forces, dtype=float),
+    }
+    return write_arrays(folder, f'forces_{label}.npz', arrays)

@@ -110,7 +110,7 @@ class MDCalculation(InsbenchCalculation):
             'unfinished',
             valid_type=FolderData,
             required=False,
-            help='Of a job that failed: chunks and checkpoint of the run under way.',
+            help='Of a job that failed: chunks and checkpoints of the runs under way.',
         )
 
     def write_inputs(self, folder: Folder) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class MDCalculation(InsbenchCalculation):
         return {'potential': prefix, **_body(self.inputs)}
 
     def files_to_retrieve(self) -> list[Any]:
-        """Finished runs; chunks and checkpoint of one under way."""
+        """Finished runs; chunks and checkpoints of those under way."""
         return [
             ('run_*.json', '.', 0),
             ('run_*.npz', '.', 0),

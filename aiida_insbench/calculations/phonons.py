@@ -11,7 +11,7 @@ from aiida.engine import CalcJobProcessSpec
 from aiida.orm import ArrayData, Dict, List, StructureData
 from aiida_phonopy.data import ForceConstantsData
 
-from aiida_insbench.calculations.base import InsbenchCalculation, write_potential
+from aiida_insbench.calculations.base import InsbenchCalculation, write_arrays, write_potential
 from aiida_insbench.calculations.sample import validate_pressures
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.science.pressure import check_pressures
@@ -142,7 +142,7 @@ class PhononsCalculation(InsbenchCalculation):
             'structures': _as_dicts(self.inputs.get('structures', {})),
             'finished': _as_dicts(finished),
             'finished_arrays': {
-                label: _write_arrays(folder, f'finished_{label}.npz', node)
+                label: _write_constants(folder, f'finished_{label}.npz', node)
                 for label, node in arrays.items()
                 if label in finished
             },
@@ -161,12 +161,10 @@ def _as_dicts(structures: Mapping[str, StructureData]) -> dict[str, Any]:
     return {label: atoms_to_dict(node.get_ase()) for label, node in structures.items()}
 
 
-def _write_arrays(folder: Folder, name: str, node: ForceConstantsData) -> str:
+def _write_constants(folder: Folder, name: str, node: ForceConstantsData) -> str:
     """Write force constants as the stage itself writes them; return the file's name."""
-    with folder.open(name, 'wb') as handle:
-        np.savez_compressed(
-            handle,
-            force_constants=node.get_array('force_constants'),
-            supercell_matrix=np.asarray(node.supercell_matrix),
-        )
-    return name
+    arrays = {
+        'force_constants': node.get_array('force_constants'),
+        'supercell_matrix': np.asarray(node.supercell_matrix),
+    }
+    return write_arrays(folder, name, arrays)

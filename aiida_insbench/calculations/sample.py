@@ -8,13 +8,13 @@ import numpy as np
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida.orm import Dict, Int, List, Str, StructureData, TrajectoryData
-from ase import Atoms
 
 from aiida_insbench.calculations.base import InsbenchCalculation, write_potential, write_text
+from aiida_insbench.calculations.trajectories import trajectory_frames
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.jobs.sample_settings import METHODS, missing_inputs, read_sample_settings
-from aiida_insbench.science.errors import InputError, PressureError, StructureError
+from aiida_insbench.science.errors import InputError, PressureError
 from aiida_insbench.science.frames import write_frames
 from aiida_insbench.science.pressure import check_pressures, pressure_from_label
 from aiida_insbench.science.sampling.cells import sampling_cell
@@ -108,14 +108,7 @@ def trajectory_text(node: DatasetData | TrajectoryData) -> str:
     """
     if isinstance(node, DatasetData):
         return node.get_text()
-    cells = node.get_cells()
-    if cells is None:
-        raise StructureError('`trajectory` has no cells; a crystal is needed.')
-    positions = node.get_positions()
-    frames = [
-        Atoms(node.symbols, cell=cell, positions=places, pbc=True)
-        for cell, places in zip(cells, positions, strict=True)
-    ]
+    frames = trajectory_frames(node)
     for name in _ENERGY_ARRAYS:
         energies = node.get_array(name) if name in node.get_arraynames() else np.array([])
         if energies.shape == (len(frames),):

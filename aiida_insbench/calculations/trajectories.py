@@ -8,7 +8,7 @@ from aiida.orm import Int, TrajectoryData
 from ase import Atoms
 
 from aiida_insbench.data.dataset import DatasetData
-from aiida_insbench.science.errors import DatasetError
+from aiida_insbench.science.errors import DatasetError, StructureError
 
 
 @calcfunction  # type: ignore[untyped-decorator]
@@ -31,6 +31,8 @@ def frames_of_trajectories(per_run: Int, **trajectories: TrajectoryData) -> Data
     ------
     DatasetError
         If there is no trajectory, or `per_run` is below 1.
+    StructureError
+        If a trajectory has no cells.
     """
     if per_run.value < 1 or not trajectories:
         raise DatasetError(f'{per_run.value} frames of {len(trajectories)} trajectories are none.')
@@ -42,17 +44,32 @@ def frames_of_trajectories(per_run: Int, **trajectories: TrajectoryData) -> Data
     return DatasetData(frames, source='molecular dynamics')
 
 
+def trajectory_frames(trajectory: TrajectoryData) -> list[Atoms]:
+    """All frames of a trajectory of a crystal.
+
+    Raises
+    ------
+    StructureError
+        If it has no cells.
+    """
+    cells = trajectory.get_cells()
+    if cells is None:
+        raise StructureError('`trajectory` has no cells; a crystal is needed.')
+    return [
+        Atoms(trajectory.symbols, cell=cell, positions=places, pbc=True)
+        for cell, places in zip(cells, trajectory.get_positions(), strict=True)
+    ]
+
+
 def _frames(label: str, trajectory: TrajectoryData, count: int) -> list[Atoms]:
-    positions, cells = trajectory.get_positions(), trajectory.get_cells()
-    times, symbols = trajectory.get_times(), trajectory.symbols
-    finite = np.isfinite(positions).all(axis=(1, 2)) & np.isfinite(cells).all(axis=(1, 2))
-    there = np.flatnonzero(finite)  # a run that blew up may end in numbers that are none
+    # a run that blew up may end in numbers that are none
+    there = [
+        (frame, float(time))
+        for frame, time in zip(trajectory_frames(trajectory), trajectory.get_times(), strict=True)
+        if np.isfinite(frame.positions).all() and np.isfinite(frame.cell.array).all()
+    ]
     chosen = np.unique(np.rint(np.linspace(0, len(there) - 1, min(count, len(there)))).astype(int))
-    found = []
-    for number, index in enumerate(there[chosen]):
-        frame = Atoms(symbols, positions=positions[index], cell=cells[index], pbc=True)
-        frame.info.update(
-            frame_id=f'{label}_{number}', run=label, time=float(times[index]), method='md'
-        )
-        found.append(frame)
-    return found
+    for number, index in enumerate(chosen):
+        frame, time = there[index]
+        frame.info.update(frame_id=f'{label}_{number}', run=label, time=time, method='md')
+    return [there[index][0] for index in chosen]

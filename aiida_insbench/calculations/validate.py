@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-import numpy as np
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida.orm import ArrayData, Dict, List, Str, StructureData
 from aiida_phonopy.data import ForceConstantsData
 
-from aiida_insbench.calculations.base import InsbenchCalculation, write_text
+from aiida_insbench.calculations.base import InsbenchCalculation, write_arrays, write_text
 from aiida_insbench.calculations.ins import write_force_constants
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.jobs.validate import HARMONIC_FILE
@@ -34,9 +32,8 @@ def validate_limits(node: Dict | None, _port: object = None) -> str | None:
 def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str | None:
     if not inputs:
         return None
-    spreads = inputs.get('spreads') or {}
-    if spreads and ('training' not in inputs or len(spreads) < 3):
-        return '`spreads` needs all of its parts, and `training`.'
+    if inputs.get('spreads') and 'training' not in inputs:
+        return '`spreads` needs `training`, the frames learnt from.'
     if inputs.get('densities') and inputs.get('phonons') and 'supercell_matrix' not in inputs:
         return 'Comparing `densities` with `phonons` needs the `supercell_matrix` of the runs.'
     unknown = sorted(set(inputs.get('densities') or {}) - set(inputs.get('runs') or {}))
@@ -88,7 +85,7 @@ class ValidateCalculation(InsbenchCalculation):
             'pressures': inputs.pressures.get_list(),
             'runs': {label: node.get_dict() for label, node in inputs.get('runs', {}).items()},
             'densities': {
-                label: _write_arrays(folder, node, f'density_{label}.npz', 'density_')
+                label: _write_node(folder, node, f'density_{label}.npz', 'density_')
                 for label, node in inputs.get('densities', {}).items()
             },
             'phonons': {
@@ -106,10 +103,8 @@ class ValidateCalculation(InsbenchCalculation):
             }
         if 'evaluation' in inputs:
             job['evaluation'] = inputs.evaluation['potentials'][inputs.potential_name.value]
-        for name in ('held_out', 'training'):
-            if name in inputs:
-                write_text(folder, f'{name}.extxyz', inputs[name].get_text())
-                job[name] = f'{name}.extxyz'
+        if 'training' in inputs:
+            job['pressures_learnt'] = inputs.training.target_pressures
         if inputs.get('spreads'):
             job['spreads'] = self._write_spreads(folder)
         return job
@@ -117,14 +112,15 @@ class ValidateCalculation(InsbenchCalculation):
     def _write_spreads(self, folder: Folder) -> dict[str, Any]:
         spreads = self.inputs.spreads
         write_text(folder, 'runs.extxyz', spreads.run_frames.get_text())
+        write_text(folder, 'training.extxyz', self.inputs.training.get_text())
         return {
             'runs': {
                 'frames': 'runs.extxyz',
-                'predictions': _write_arrays(folder, spreads.runs, 'runs_predictions.npz'),
+                'predictions': _write_node(folder, spreads.runs, 'runs_predictions.npz'),
             },
             'training': {
                 'frames': 'training.extxyz',
-                'predictions': _write_arrays(folder, spreads.training, 'training_predictions.npz'),
+                'predictions': _write_node(folder, spreads.training, 'training_predictions.npz'),
             },
         }
 
@@ -147,11 +143,9 @@ def _of_dynamics(spec: CalcJobProcessSpec) -> None:
     spec.input_namespace(
         'spreads', required=False, help='Predictions of a committee for frames of runs and learnt.'
     )
-    spec.input('spreads.run_frames', valid_type=DatasetData, required=False, help='Of runs.')
+    spec.input('spreads.run_frames', valid_type=DatasetData, help='Of runs.')
     for name in ('runs', 'training'):
-        spec.input(
-            f'spreads.{name}', valid_type=ArrayData, required=False, help='Of `insbench.evaluate`.'
-        )
+        spec.input(f'spreads.{name}', valid_type=ArrayData, help='Of `insbench.evaluate`.')
 
 
 def _of_frames(spec: CalcJobProcessSpec) -> None:
@@ -164,15 +158,10 @@ def _of_frames(spec: CalcJobProcessSpec) -> None:
         default=lambda: Str('potential'),
         help='Of the potential in `evaluation`.',
     )
-    spec.input('held_out', valid_type=DatasetData, required=False, help='Frames of `evaluation`.')
     spec.input('training', valid_type=DatasetData, required=False, help='Frames learnt from.')
 
 
-def _write_arrays(folder: Folder, node: ArrayData, name: str, prefix: str = '') -> str:
+def _write_node(folder: Folder, node: ArrayData, name: str, prefix: str = '') -> str:
     """Write a node's arrays as NPZ; return the name of the file."""
     arrays = {f'{prefix}{key}': node.get_array(key) for key in node.get_arraynames()}
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    buffer.seek(0)
-    folder.create_file_from_filelike(buffer, name, mode='wb', encoding=None)
-    return name
+    return write_arrays(folder, name, arrays)

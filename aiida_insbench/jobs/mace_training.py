@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
-import threading
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -28,6 +25,7 @@ from aiida_insbench.jobs.mace_changes import (
     quicken,
     slow_down,
 )
+from aiida_insbench.jobs.parent import end_with
 from aiida_insbench.jobs.program import write_json
 from aiida_insbench.science.frames import read_frames
 from aiida_insbench.science.isolated_atoms import estimate_isolated_atom_energies
@@ -141,17 +139,6 @@ def _judge(replay: bool) -> dict[str, Any]:
         head = REPLAY_HEAD if len(heads) > 1 else ''
         found['replay_validation'] = _errors(trained, 'replay_validation', head)
     return found
-
-
-def end_with(parent: int) -> None:
-    """End this process when the one that started it is gone, even if that was killed."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _errors(potential: Potential, name: str, head: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from aiida_insbench.science.dynamics.velocity_spectrum import VelocitySpectrum, 
 from aiida_insbench.science.dynamics.violations import Violation, with_whole_run
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.energies import energy_grid
+from aiida_insbench.science.plain_numbers import finite_or_none
 
 #: Energies of a density of states end here, cm⁻¹, or where frames show no more.
 _HIGHEST = 4200.0
@@ -138,7 +139,7 @@ def _with_step(one: Violation, timestep: float) -> dict[str, Any]:
     """As JSON, the frame named by its step: frames are counted differently before thinning."""
     found = one.to_dict()
     del found['frame']
-    found['limit'] = one.limit if math.isfinite(one.limit) else None
+    found['limit'] = finite_or_none(one.limit)
     return {**found, 'step': round(one.time * 1000 / timestep)}
 
 

@@ -14,7 +14,6 @@ It keeps no state that a kill could hurt: what it writes is written as in `md_fi
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import queue
@@ -26,12 +25,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aiida_insbench.jobs.parent import end_with
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.science.errors import ComputationError, InputError
 
 Say = Callable[[dict[str, Any]], None]
-#: prctl(2): a signal for the child when the parent ends.
-_PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int) -> None:
@@ -153,17 +151,6 @@ def hear_orders() -> queue.SimpleQueue[dict[str, Any]]:
 
     threading.Thread(target=hear, daemon=True).start()
     return orders
-
-
-def end_with(parent: int) -> None:
-    """Have Linux kill this process when its parent ends, even in a long computation.
-
-    Strictly, when the thread ends that started it, which waits for it here.
-    """
-    if sys.platform == 'linux':
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:  # it ended before it could be watched
-        os._exit(1)
 
 
 if __name__ == '__main__':

@@ -8,7 +8,6 @@ prefix: one for farthest points on MACE descriptors, two and more for a committe
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from aiida_insbench.jobs.select_pools import (
 from aiida_insbench.jobs.select_settings import SelectSettings, read_select_settings
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.frames import write_frames
+from aiida_insbench.science.plain_numbers import finite_or_none
 from aiida_insbench.science.pressure import pressure_label
 from aiida_insbench.science.selection.descriptors import Soap, mace_features, soap_features
 from aiida_insbench.science.selection.disagreement import force_disagreement, most_disputed
@@ -222,7 +222,7 @@ def _chosen(pools: Pools, choice: Choice, disputed: dict[int, float]) -> list[di
         row = {
             'frame_id': pools.identity(index),
             'pool': pools.pool(index),
-            'distance': _finite(distance),
+            'distance': finite_or_none(distance),
         }
         if disputed:
             row['disagreement_mev_a'] = 1000 * disputed[index]
@@ -247,8 +247,8 @@ def _coverage(pools: Pools, choice: Choice, left: list[int]) -> dict[str, Any]:
     distances = choice.nearest[others]
     return {
         'n_unselected': len(others),
-        'largest': _finite(float(distances.max())),
-        'mean': _finite(float(distances.mean())),
+        'largest': finite_or_none(float(distances.max())),
+        'mean': finite_or_none(float(distances.mean())),
         'farthest_frame_id': pools.identity(others[int(distances.argmax())]),
     }
 
@@ -263,7 +263,3 @@ def _strata_counts(
         pressure_label(level): {'pool': len(some), 'chosen': len(chosen & set(some))}
         for level, some in sorted(strata.items())
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

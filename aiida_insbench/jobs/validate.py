@@ -4,8 +4,8 @@ Job: ``pressures`` (labels, at each of which there must be molecular dynamics); 
 `aiida_insbench.jobs.md_results` by label); optional ``densities`` (run label to NPZ file, see
 `aiida_insbench.jobs.md_density`) with ``phonons`` (phonopy YAML by pressure label),
 ``supercell_matrix`` and ``isotopes`` of the runs; ``evaluation`` (errors of the potential, of
-`aiida_insbench.science.parity.errors`) with ``held_out`` (extended XYZ, the frames) and
-``training`` (those learnt from); ``structures`` and ``dft_structures`` (relaxed crystals by
+`aiida_insbench.science.parity.errors`) with ``pressures_learnt`` (GPa, target pressures of the
+frames learnt from); ``structures`` and ``dft_structures`` (relaxed crystals by
 pressure label); ``spreads`` (``runs`` and ``training``: each ``frames``, extended XYZ, and
 ``predictions``, NPZ of stage ``evaluate`` with a committee; frames of runs name their ``run`` and
 ``time``); ``limits`` (`aiida_insbench.science.validation.limits`).
@@ -21,7 +21,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from aiida_insbench.jobs.evaluate import read_labelled
 from aiida_insbench.jobs.program import write_arrays
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.jobs.settings import require
@@ -101,14 +100,12 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     }
 
 
-def _parity(job: Mapping[str, Any], folder: Path, limits: ValidationLimits) -> Found:
+def _parity(job: Mapping[str, Any], _folder: Path, limits: ValidationLimits) -> Found:
     errors = job.get('evaluation')
     if not errors:
         return [], {}
-    held_out: list[str] = []
-    if job.get('training') and job.get('held_out'):
-        frames, training = (read_labelled(folder / job[name]) for name in ('held_out', 'training'))
-        held_out = pressures_held_out(frames, training)
+    learnt = job.get('pressures_learnt')
+    held_out = [] if learnt is None else pressures_held_out(errors['by_pressure'], learnt)
     checks = parity_checks(errors, limits=limits, held_out=held_out)
     return checks, {**errors, 'pressures_held_out': held_out}
 

@@ -22,6 +22,7 @@ from aiida_insbench.science.errors import InputError, StructureError
 from aiida_insbench.science.ins.isotopes import labels_of_sites
 from aiida_insbench.science.phonon_isotopes import with_isotopes
 from aiida_insbench.science.phonons import load_force_constants
+from aiida_insbench.science.plain_numbers import finite_or_none
 from aiida_insbench.science.validation.limits import ValidationLimits
 
 
@@ -115,9 +116,11 @@ def _keep(label: str, harmonic: HarmonicDensity, timestep: float, result: Anharm
 
 
 def _table(compared: SpectrumComparison) -> dict[str, Any]:
-    rows = [asdict(one) for one in compared.windows]
-    for row in rows:
-        for name, value in row.items():
-            if isinstance(value, float) and not np.isfinite(value):
-                row[name] = None
+    rows = [
+        {
+            name: finite_or_none(value) if isinstance(value, float) else value
+            for name, value in asdict(one).items()
+        }
+        for one in compared.windows
+    ]
     return {'windows': rows, 'warnings': list(compared.warnings)}

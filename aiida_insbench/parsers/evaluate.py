@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from aiida.engine import ExitCode
-from aiida.orm import ArrayData
 
-from aiida_insbench.calculations.base import retrieved_bytes, retrieved_folder
+from aiida_insbench.calculations.base import array_data, retrieved_arrays, retrieved_folder
 from aiida_insbench.jobs.evaluate import CHUNK_FOLDER, PREDICTIONS_FILE
 from aiida_insbench.parsers.base import InsbenchParser
 
@@ -27,9 +25,5 @@ class EvaluateParser(InsbenchParser):
     def attach_result(self, result: dict[str, Any], record: dict[str, Any]) -> ExitCode | None:
         """Attach tables and arrays."""
         self.attach_parameters(result, record)
-        predictions = ArrayData()
-        with np.load(retrieved_bytes(self.retrieved, PREDICTIONS_FILE), allow_pickle=False) as file:
-            for name in file.files:
-                predictions.set_array(name, file[name])
-        self.out('predictions', predictions)
+        self.out('predictions', array_data(retrieved_arrays(self.retrieved, PREDICTIONS_FILE)))
         return None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from aiida.engine import ExitCode
 
-from aiida_insbench.calculations.base import retrieved_bytes
+from aiida_insbench.calculations.base import retrieved_arrays
 from aiida_insbench.data.spectrum import SpectrumData
 from aiida_insbench.parsers.base import InsbenchParser
 from aiida_insbench.science.pressure import pressure_from_label
@@ -20,8 +20,7 @@ class InsParser(InsbenchParser):
         """Attach parameters and contributions."""
         self.attach_parameters(result, record)
         for label, details in result['spectra'].items():
-            with np.load(retrieved_bytes(self.retrieved, f'{label}.npz')) as data:
-                arrays = {name: data[name] for name in data.files}
+            arrays = retrieved_arrays(self.retrieved, f'{label}.npz')
             self.out(f'contributions.{label}', self._contributions(label, arrays, details, result))
         return self.judge_pressures(result)
 

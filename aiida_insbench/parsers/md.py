@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from aiida.orm import ArrayData, Dict, TrajectoryData
+from aiida.orm import Dict, TrajectoryData
 
 from aiida_insbench.calculations.base import (
+    array_data,
     read_retrieved_json,
-    retrieved_bytes,
+    retrieved_arrays,
     retrieved_folder,
 )
 from aiida_insbench.jobs.md_files import UNFINISHED
@@ -15,10 +16,10 @@ from aiida_insbench.parsers.base import InsbenchParser
 
 
 class MDParser(InsbenchParser):
-    """Attach every finished run, and of one under way what it needs to go on."""
+    """Attach every finished run, and of those under way what they need to go on."""
 
     def attach_parts(self, names: set[str]) -> None:
-        """Attach finished runs and the one that was killed."""
+        """Attach finished runs and those that were killed."""
         for name in sorted(names):
             stem, _, suffix = name.partition('.')
             if suffix == 'json' and stem.startswith('run_') and f'{stem}.npz' in names:
@@ -30,15 +31,12 @@ class MDParser(InsbenchParser):
 
     def _attach_run(self, label: str) -> None:
         record = read_retrieved_json(self.retrieved, f'run_{label}.json')
-        with np.load(
-            retrieved_bytes(self.retrieved, f'run_{label}.npz'), allow_pickle=False
-        ) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = retrieved_arrays(self.retrieved, f'run_{label}.npz')
         self.out(f'runs.{label}', Dict(record))
         self.out(f'trajectories.{label}', self._trajectory(arrays, label))
-        self.out(f'series.{label}', _arrays(arrays, 'series_'))
+        self.out(f'series.{label}', array_data(arrays, 'series_'))
         if 'density_energy' in arrays:
-            self.out(f'density_of_states.{label}', _arrays(arrays, 'density_'))
+            self.out(f'density_of_states.{label}', array_data(arrays, 'density_'))
 
     def _trajectory(self, arrays: dict[str, np.ndarray], label: str) -> TrajectoryData:
         pressure = label.rpartition('_')[0]
@@ -56,11 +54,3 @@ class MDParser(InsbenchParser):
         )
         trajectory.set_array('masses', arrays['masses'])
         return trajectory
-
-
-def _arrays(arrays: dict[str, np.ndarray], prefix: str) -> ArrayData:
-    node = ArrayData()
-    for name, values in arrays.items():
-        if name.startswith(prefix):
-            node.set_array(name.removeprefix(prefix), values)
-    return node

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from aiida.engine import ExitCode
 from aiida.orm import Dict, StructureData
 from aiida_phonopy.data import ForceConstantsData
 
-from aiida_insbench.calculations.base import read_retrieved_json, retrieved_bytes
+from aiida_insbench.calculations.base import read_retrieved_json, retrieved_arrays
 from aiida_insbench.jobs.strained_state import PREFIX
 from aiida_insbench.parsers.base import InsbenchParser
 from aiida_insbench.science.structures import atoms_from_dict
@@ -48,14 +47,14 @@ class PhononsParser(InsbenchParser):
     def _force_constants(
         self, name: str, structure: StructureData, record: dict[str, Any]
     ) -> ForceConstantsData:
-        with np.load(retrieved_bytes(self.retrieved, f'{name}.npz'), allow_pickle=False) as data:
-            node = ForceConstantsData(
-                structure=structure,
-                supercell_matrix=data['supercell_matrix'].tolist(),
-                primitive_matrix=data['primitive_matrix'].tolist(),
-                symprec=float(record['symprec']),
-            )
-            node.set_force_constants(data['force_constants'])
+        arrays = retrieved_arrays(self.retrieved, f'{name}.npz')
+        node = ForceConstantsData(
+            structure=structure,
+            supercell_matrix=arrays['supercell_matrix'].tolist(),
+            primitive_matrix=arrays['primitive_matrix'].tolist(),
+            symprec=float(record['symprec']),
+        )
+        node.set_force_constants(arrays['force_constants'])
         charges = self.node.inputs.nac_parameters if 'nac_parameters' in self.node.inputs else None
         # a crystal that followed a mode to a larger cell has other atoms than the charges
         if charges is not None and len(charges.get_array('born_charges')) == len(structure.sites):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-from aiida.orm import ArrayData
-
-from aiida_insbench.calculations.base import retrieved_bytes
+from aiida_insbench.calculations.base import array_data, retrieved_arrays
 from aiida_insbench.jobs.validate import HARMONIC_FILE
 from aiida_insbench.parsers.base import InsbenchParser
 
@@ -15,11 +12,7 @@ class ValidateParser(InsbenchParser):
 
     def attach_parts(self, names: set[str]) -> None:
         """Attach what can be drawn."""
-        if HARMONIC_FILE not in names:
-            return
-        node = ArrayData()
-        content = retrieved_bytes(self.retrieved, HARMONIC_FILE)
-        with np.load(content, allow_pickle=False) as arrays:
-            for name in arrays.files:
-                node.set_array(name, arrays[name])
-        self.out('harmonic_density', node)
+        if HARMONIC_FILE in names:
+            self.out(
+                'harmonic_density', array_data(retrieved_arrays(self.retrieved, HARMONIC_FILE))
+            )

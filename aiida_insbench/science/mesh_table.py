@@ -12,6 +12,7 @@ import numpy as np
 
 from aiida_insbench.science.mode_mesh import FollowedPoint, mean_gruneisen
 from aiida_insbench.science.modes import FloatArray
+from aiida_insbench.science.plain_numbers import finite_or_none
 from aiida_insbench.science.shifts import Tolerances
 
 #: So many of the steepest and of the least certain modes are named.
@@ -134,4 +135,4 @@ def _named(
 
 
 def _plain(values: FloatArray) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]
+    return [finite_or_none(value) for value in values]

@@ -11,7 +11,7 @@ from aiida.orm import Dict, Int, List
 from aiida_insbench.calculations.train import validate_labelled
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
-from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain
+from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain, committee_settings
 from aiida_insbench.workflows.protocols.finetune import FinetuneProtocol
 from aiida_insbench.workflows.train_base import TrainBaseWorkChain
 
@@ -37,10 +37,6 @@ def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str
         if shared:
             return f'`held_out` and `{name}` share frames: {", ".join(shared[:5])}.'
     return None
-
-
-def _settings_of(evaluate: AttributeDict) -> dict[str, Any]:
-    return dict(evaluate.settings.get_dict()) if 'settings' in evaluate else {}
 
 
 def _identities(dataset: DatasetData) -> set[str]:
@@ -151,8 +147,8 @@ class FinetuneWorkChain(FinetuneProtocol, WorkChain):
             inputs = AttributeDict(self.exposed_inputs(EvaluateBaseWorkChain, namespace='evaluate'))
             inputs.evaluate.dataset = dataset
             inputs.evaluate.potentials = potentials
-            inputs.evaluate.settings = Dict(
-                {**_settings_of(inputs.evaluate), 'committee': len(potentials) > 1}
+            inputs.evaluate.settings = committee_settings(
+                inputs.evaluate, committee=len(potentials) > 1
             )
             inputs.metadata.call_link_label = f'errors_{name}'
             running[f'errors_{name}'] = self.submit(EvaluateBaseWorkChain, **inputs)

@@ -18,7 +18,7 @@ class MDBaseWorkChain(JobBaseWorkChain):
 
     @process_handler(priority=600)
     def handle_keep_finished(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """After any failure: hand finished runs and the one under way to the next job."""
+        """After any failure: hand finished runs and those under way to the next job."""
         if node.is_finished_ok:
             return None
         known = dict(self.ctx.inputs.get('finished', {}))

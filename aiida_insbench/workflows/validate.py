@@ -11,7 +11,7 @@ from aiida.orm import Dict, List
 from aiida_insbench.calculations.trajectories import frames_of_trajectories
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.science.pressure import pressure_labels
-from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain
+from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain, committee_settings
 from aiida_insbench.workflows.md_base import MDBaseWorkChain
 from aiida_insbench.workflows.phonons import PhononsWorkChain
 from aiida_insbench.workflows.protocols.validate import ValidateProtocol
@@ -26,6 +26,11 @@ from aiida_insbench.workflows.validate_ports import (
 )
 
 _OPTIONAL = {'required': False, 'populate_defaults': False}
+_SIDE_BY_SIDE = {
+    'dynamics': 'Molecular dynamics',
+    'evaluation': 'Evaluation',
+    'dft': 'DFT relaxation',
+}
 _OF_DYNAMICS = ('runs', 'trajectories', 'series', 'density_of_states')
 _DERIVED = (
     'pressures',
@@ -36,7 +41,6 @@ _DERIVED = (
     'isotopes',
     'evaluation',
     'potential_name',
-    'held_out',
     'training',
     'structures',
     'dft_structures',
@@ -156,13 +160,10 @@ class ValidateWorkChain(ValidateProtocol, WorkChain):
         for name in _OF_DYNAMICS:
             for label, node in outputs[name].items() if name in outputs else ():
                 self.out(f'{name}.{label}', node)
-        failure = failure_of(self, 'Molecular dynamics', self.ctx.dynamics)
-        if 'evaluation' in self.ctx:
-            failure = failure or failure_of(self, 'Evaluation', self.ctx.evaluation)
-        if 'dft' in self.ctx:
-            failure = failure or failure_of(self, 'DFT relaxation', self.ctx.dft)
-        if failure is not None:
-            return failure
+        for key, stage in _SIDE_BY_SIDE.items():
+            failure = failure_of(self, stage, self.ctx[key]) if key in self.ctx else None
+            if failure is not None:
+                return failure
         if 'evaluation' in self.ctx:
             self.out('evaluation', self.ctx.evaluation.outputs.output_parameters)
         self.ctx.dft_structures = dict(self.inputs.get('dft_structures', {}))
@@ -209,9 +210,8 @@ class ValidateWorkChain(ValidateProtocol, WorkChain):
         if 'density_of_states' in dynamics.outputs and self.ctx.force_constants:
             judge.densities = dict(dynamics.outputs.density_of_states)
             judge.phonons = self.ctx.force_constants
-        for name in ('held_out', 'training'):
-            if name in self.inputs:
-                judge[name] = self.inputs[name]
+        if 'training' in self.inputs:
+            judge.training = self.inputs.training
         if 'evaluation' in self.ctx:
             judge.evaluation = self.ctx.evaluation.outputs.output_parameters
         if 'spread_runs' in self.ctx:
@@ -236,10 +236,7 @@ class ValidateWorkChain(ValidateProtocol, WorkChain):
 
     def _evaluate(self, name: str, dataset: DatasetData, *, committee: bool = False) -> Any:
         inputs = AttributeDict(self.exposed_inputs(EvaluateBaseWorkChain, namespace='evaluate'))
-        given = inputs.evaluate.get('settings')
-        inputs.evaluate.settings = Dict(
-            {**(given.get_dict() if given is not None else {}), 'committee': committee}
-        )
+        inputs.evaluate.settings = committee_settings(inputs.evaluate, committee=committee)
         members = dict(self.inputs.committee) if committee else {}
         inputs.evaluate.dataset = dataset
         inputs.evaluate.potentials = {JUDGED: self.inputs.potential, **members}

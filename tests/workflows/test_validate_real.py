@@ -39,7 +39,7 @@ def node_of(name, arguments=None):
 
 
 def relaxed(*parameters):
-    """Copper of EMT under pressure: V(P) of its bulk modulus, by its own calculator."""
+    """Copper as EMT has it under pressure: lattice constants in Å by pressure label."""
     return {
         label: StructureData(ase=bulk('Cu', cubic=True, a=a)).store() for label, a in parameters
     }

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from aiida_insbench.science.plain_numbers import finite_or_none
+
 
 @dataclass(frozen=True)
 class Violation:
@@ -45,7 +47,7 @@ class Violation:
         """JSON-ready; a value that is no finite number is None."""
         found = asdict(self)
         found['atoms'] = list(self.atoms)
-        found['value'] = self.value if math.isfinite(self.value) else None
+        found['value'] = finite_or_none(self.value)
         return found
 
     @classmethod

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from aiida_insbench.science.plain_numbers import finite_or_none
 
 #: Parts of a validation, in the order in which they are reported.
 PARITY, STATE, DYNAMICS, EXTRAPOLATION = (
@@ -52,8 +53,8 @@ class Check:
         """JSON-ready."""
         found = asdict(self)
         for key in ('value', 'limit'):
-            if found[key] is not None and not math.isfinite(found[key]):
-                found[key] = None
+            if found[key] is not None:
+                found[key] = finite_or_none(found[key])
         return found
 
 

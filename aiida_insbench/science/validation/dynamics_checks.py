@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida_insbench.science.dynamics.lifetime import lifetime
+from aiida_insbench.science.plain_numbers import finite_or_none
 from aiida_insbench.science.pressure import pressure_from_label
 from aiida_insbench.science.validation.check import DYNAMICS, Check
 
@@ -92,7 +92,7 @@ def _lifetime(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     )
     bounds = {'mean': found.mean, 'low': found.low, 'high': found.high}
     return {
-        **{name: value if math.isfinite(value) else None for name, value in bounds.items()},
+        **{name: finite_or_none(value) for name, value in bounds.items()},
         'failures': found.failures,
         'total': found.total,
     }

@@ -7,10 +7,8 @@ rotations of molecules are reported, not judged: their forces are small, and so 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-from ase import Atoms
 
 from aiida_insbench.science.pressure import pressure_from_label, pressure_label
 from aiida_insbench.science.validation.check import PARITY, Check, at_most
@@ -55,20 +53,9 @@ def parity_checks(
     return checks
 
 
-def pressures_held_out(frames: Sequence[Atoms], training: Sequence[Atoms]) -> list[str]:
-    """Labels of target pressures of `frames` that no frame of `training` has, in rising order.
-
-    Frames without ``target_pressure`` count for nothing.
-    """
-    sets = [
-        {
-            pressure_label(float(one.info['target_pressure']))
-            for one in given
-            if 'target_pressure' in one.info
-        }
-        for given in (frames, training)
-    ]
-    return sorted(sets[0] - sets[1], key=pressure_from_label)
+def pressures_held_out(labels: Iterable[str], learnt: Iterable[float]) -> list[str]:
+    """Labels of pressures that are none of those learnt (GPa), in rising order."""
+    return sorted(set(labels) - set(map(pressure_label, learnt)), key=pressure_from_label)
 
 
 def _of(found: Mapping[str, Any], where: str, place: str, limits: ValidationLimits) -> list[Check]:

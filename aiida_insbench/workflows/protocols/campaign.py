@@ -14,11 +14,11 @@ from aiida_insbench.workflows.protocols.dft import (
     label_inputs,
     pw_inputs,
     relax_inputs,
+    supercell_inputs,
     unit_cell_mesh,
 )
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_metadata, pw_options, train_inputs
-from aiida_insbench.workflows.protocols.phonons import phonon_inputs
 from aiida_insbench.workflows.protocols.reference import gamma_settings
 from aiida_insbench.workflows.protocols.rounds import rattle_of, shared_cells
 
@@ -186,7 +186,9 @@ class _Parts:
         }
 
     def phonons(self) -> dict[str, Any]:
-        return {'phonons': {**self.job(), **phonon_inputs(self.inputs['phonons'], self.structure)}}
+        return {
+            'phonons': {**self.job(), **supercell_inputs(self.inputs['phonons'], self.structure)}
+        }
 
 
 def _with_margin(pressures: Sequence[float], margin: float) -> list[float]:

@@ -171,6 +171,14 @@ def supercell_by_distance(structure: StructureData, distance: float) -> list[lis
     return matrix
 
 
+def supercell_inputs(settings: Mapping[str, Any], structure: StructureData) -> dict[str, Any]:
+    """Supercell and settings of `insbench.phonons` or `insbench.md` from those of a protocol."""
+    left = dict(settings)
+    distance = float(left.pop('minimum_image_distance'))
+    matrix = left.pop('supercell_matrix', None) or supercell_by_distance(structure, distance)
+    return {'supercell_matrix': List(matrix), 'settings': Dict(left)}
+
+
 def mesh_by_distance(cell: ArrayLike, distance: float) -> list[int]:
     """Γ-centred mesh with neighbouring points at most `distance` (Å⁻¹) apart."""
     reciprocal = 2 * np.pi * np.linalg.norm(np.linalg.inv(np.asarray(cell)).T, axis=1)

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.engine import ProcessBuilder
-from aiida.orm import AbstractCode, ArrayData, Dict, List, StructureData
+from aiida.orm import AbstractCode, ArrayData, List, StructureData
 
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.pressure import check_pressures, pressure_label
-from aiida_insbench.workflows.protocols.dft import supercell_by_distance
+from aiida_insbench.workflows.protocols.dft import supercell_inputs
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_metadata
 
@@ -87,7 +87,7 @@ class PhononsProtocol(CampaignProtocolMixin):
             'potential': potential,
             'structure': structure,
             'pressures': List(list(check_pressures(pressures))),
-            **phonon_inputs(inputs['phonons'], structure),
+            **supercell_inputs(inputs['phonons'], structure),
             'structures': {
                 pressure_label(value): node for value, node in (structures or {}).items()
             },
@@ -109,14 +109,6 @@ class PhononsProtocol(CampaignProtocolMixin):
         if 'force_constants' in node.outputs:
             builder.previous = _outputs_of(node)
         return builder
-
-
-def phonon_inputs(settings: Mapping[str, Any], structure: StructureData) -> dict[str, Any]:
-    """Supercell and settings of `insbench.phonons` from those of a protocol."""
-    left = dict(settings)
-    distance = float(left.pop('minimum_image_distance'))
-    matrix = left.pop('supercell_matrix', None) or supercell_by_distance(structure, distance)
-    return {'supercell_matrix': List(matrix), 'settings': Dict(left)}
 
 
 def _outputs_of(previous: Any) -> dict[str, Any]:

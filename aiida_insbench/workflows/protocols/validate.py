@@ -13,10 +13,9 @@ from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.pressure import check_pressures, pressure_label
-from aiida_insbench.workflows.protocols.dft import supercell_by_distance
+from aiida_insbench.workflows.protocols.dft import supercell_inputs
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_metadata
-from aiida_insbench.workflows.protocols.phonons import phonon_inputs
 
 
 class ValidateProtocol(CampaignProtocolMixin):
@@ -86,7 +85,8 @@ class ValidateProtocol(CampaignProtocolMixin):
             If there is no crystal at a pressure.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
-        labels = [pressure_label(value) for value in check_pressures(pressures)]
+        pressures = check_pressures(pressures)
+        labels = [pressure_label(value) for value in pressures]
         chosen = inputs['validation']
         builder = cls.get_builder()  # type: ignore[attr-defined]
         builder.potential = potential
@@ -105,8 +105,8 @@ class ValidateProtocol(CampaignProtocolMixin):
                 'phonons': {
                     'code': job_code,
                     'structure': structure,
-                    'pressures': List(list(check_pressures(pressures))),
-                    **phonon_inputs(inputs['phonons'], structure),
+                    'pressures': List(list(pressures)),
+                    **supercell_inputs(inputs['phonons'], structure),
                     'metadata': job_metadata(1),
                 }
             }
@@ -119,26 +119,14 @@ class ValidateProtocol(CampaignProtocolMixin):
         builder.committee = dict(committee or {})
         builder.dft_structures = dict(dft_structures or {})
         job = {'code': job_code, 'metadata': job_metadata(1)}
+        md = {'processes': threads, **inputs['md'], 'seed': seed}
         builder.md = {
             'md': {
                 'code': job_code,
-                **md_inputs(inputs['md'], structure, seed=seed, processes=threads),
+                **supercell_inputs(md, structure),
                 'metadata': job_metadata(threads),
             }
         }
         builder.evaluate = {'evaluate': job}
         builder.judge = {'validate': {**job, 'limits': Dict(chosen['limits'])}}
         return builder
-
-
-def md_inputs(
-    settings: Mapping[str, Any], structure: StructureData, *, seed: int, processes: int
-) -> dict[str, Any]:
-    """Supercell and settings of `insbench.md` from those of a protocol."""
-    left = dict(settings)
-    distance = float(left.pop('minimum_image_distance'))
-    matrix = left.pop('supercell_matrix', None) or supercell_by_distance(structure, distance)
-    return {
-        'supercell_matrix': List(matrix),
-        'settings': Dict({'processes': processes, **left, 'seed': seed}),
-    }
