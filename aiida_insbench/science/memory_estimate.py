@@ -1,19 +1,28 @@
 """How much memory the forces and force constants of a supercell take, before any is taken.
 
 A MACE model holds messages along all edges of its graph. Measured on a CPU in float64, peak memory
-beyond the start, cells of 162 to 750 atoms, 52 edges an atom (mace-torch 0.3.16, torch 2.13):
+beyond the start, 56 edges an atom of MgO (mace-torch 0.3.16, torch 2.13):
 
-======== ======= ===== ===== ============ =========
-channels max_ell max_L edges measured / kB formula
-======== ======= ===== ===== ============ =========
-16       1       0     38500 10.0         9.3
-32       2       0     38500 17.5         17.4
-64       3       1     19712 95           93
-128      3       1     8316  175          179
-======== ======= ===== ===== ============ =========
+======== ======= ===== =========== ============ =========
+channels max_ell max_L edges       measured / kB formula
+======== ======= ===== =========== ============ =========
+64       3       1     19712       95           93
+128      3       1     8316        175          179
+32       2       1     14000       34           31
+16       1       0     24192       2.1          1.9
+32       2       0     24192       6.4          5.8
+32       3       0     24192       5.4          7.7
+64       3       0     24192       17.2         15.4
+64       3       0     14000       12.3         15.4
+128      2       0     14000       22.5         23.0
+128      3       0     14000       27.7         30.7
+======== ======= ===== =========== ============ =========
 
-with the formula 7 kB + 8 B · channels · (max_ell + 1)² · (4.5 + 6 max_L) an edge. Full force
-constants take 72 B a pair of the supercell's atoms, three times over while they are symmetrised.
+with two formulas for an edge. Features of scalars alone (max_L 0), which are evaluated by
+`mace_scalar_forces`: 7.5 · 8 B · channels · (max_ell + 1). All others, which MACE evaluates:
+7 kB + 8 B · channels · (max_ell + 1)² · (4.5 + 6 max_L); should a model of scalars be evaluated by
+MACE after all, it takes 2.5 to 5 times what is estimated. Full force constants take 72 B a pair of
+the supercell's atoms, three times over while they are symmetrised.
 """
 
 from __future__ import annotations
@@ -34,6 +43,7 @@ if TYPE_CHECKING:
 
 GIGABYTE = 1e9
 _PER_EDGE, _PER_MESSAGE, _PER_L = 7e3, 4.5, 6.0
+_PER_RADIAL_FUNCTION = 7.5
 _COPIES_OF_FORCE_CONSTANTS = 3
 _IRREP = re.compile(r'(\d+)x(\d+)[eo]')
 #: Limit and use of a control group, versions 2 and 1.
@@ -72,7 +82,10 @@ def bytes_per_edge(hyperparameters: dict[str, Any]) -> float:
     """Memory of one edge of a MACE model's graph in float64, bytes; see the module."""
     irreps = np.array(_IRREP.findall(hyperparameters['hidden_irreps']), dtype=int)
     channels, largest = irreps.max(axis=0)
-    messages = channels * (hyperparameters['max_ell'] + 1) ** 2
+    degrees = hyperparameters['max_ell'] + 1
+    if largest == 0:
+        return float(_PER_RADIAL_FUNCTION * 8.0 * channels * degrees)
+    messages = channels * degrees**2
     return float(_PER_EDGE + 8.0 * messages * (_PER_MESSAGE + _PER_L * largest))
 
 
