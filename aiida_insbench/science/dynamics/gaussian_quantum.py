@@ -32,33 +32,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aiida_insbench.science.dynamics.classical_ins import check_simulation, remaining_sigma
+from aiida_insbench.science.dynamics.classical_ins import check_simulation
 from aiida_insbench.science.dynamics.correlations import Segments, as_runs, cut_segments
-from aiida_insbench.science.dynamics.motion_density import (
-    MotionDensity,
-    QuantumDensity,
-    motion_densities,
-    quantum_density,
-)
+from aiida_insbench.science.dynamics.motion_density import motion_densities
+from aiida_insbench.science.dynamics.motion_powder import Motions, motion_powder
 from aiida_insbench.science.dynamics.run import FloatArray, MDRun
 from aiida_insbench.science.dynamics.stride_check import stride_warnings
-from aiida_insbench.science.errors import ConvergenceError, InputError, format_error
-from aiida_insbench.science.ins.census import ModeCensus
-from aiida_insbench.science.ins.contributions import Contributions, compute_contributions
-from aiida_insbench.science.ins.debye_waller import isotropic_displacements
+from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.energies import energy_grid
-from aiida_insbench.science.ins.options import EXACT
 from aiida_insbench.science.ins.powder import PowderResult
 from aiida_insbench.science.ins.simulation import Simulation
 from aiida_insbench.science.ins.spectrum import PowderSpectrum
-from aiida_insbench.science.ins.vibrations import Vibrations
-
-_LOWEST = 3.0  # standard deviations of the window
-_MISSING, _BIAS = 0.02, 0.02
-_NONLINEAR = (
-    'The kernel `almost-isotropic` is not linear in the density of states: between bands, where '
-    'that is noise, its order 1 may be anything; take `exact`.'
-)
 
 
 @dataclass(frozen=True)
@@ -148,31 +132,30 @@ def gaussian_powder(
         )
     found = as_runs(runs)
     segments = cut_segments(found, resolution=resolution, highest_energy=highest_energy)
-    lowest = max(_LOWEST * resolution, simulation.options.minimum_frequency)
+    if labels is not None and len(labels) != found[0].n_atoms:
+        raise InputError(f'{len(labels)} labels for {found[0].n_atoms} atoms.')
     plan = _Plan(
         found,
         simulation,
         highest_energy,
-        lowest if minimum is None else minimum,
         tuple(range(found[0].n_atoms)) if sites is None else tuple(sites),
         tuple(labels or found[0].symbols),
         n_cells,
         timestep,
     )
-    result, densities = plan.powder(segments)
-    halves = [plan.powder(_part(segments, start))[0].spectrum.total for start in (0, 1)]
-    weights = np.array([len(motion.atoms) for motion, _ in densities], dtype=float)
-    states = float(weights @ [one.states for _, one in densities] / weights.sum())
-    bias = max(one.broadening_bias for _, one in densities)
-    if simulation.options.kernel != EXACT:
-        result = dataclasses.replace(result, warnings=(_NONLINEAR, *result.warnings))
+    whole = motion_powder(_motions(plan, segments), simulation, minimum=minimum)
+    halves = [
+        motion_powder(_motions(plan, _part(segments, start)), simulation, minimum=minimum)
+        for start in (0, 1)
+    ]
+    totals = [half.result.spectrum.total for half in halves]
     fast = stride_warnings(found, highest_energy=segments.highest_energy)
-    warnings = (*fast, *result.warnings, *_warnings(states, bias, plan.minimum, highest_energy))
+    warnings = (*fast, *whole.result.warnings)
     return GaussianPowder(
-        result=dataclasses.replace(result, warnings=warnings),
-        error=np.abs(halves[0] - halves[1]) / 2,
-        states=states,
-        broadening_bias=bias,
+        result=dataclasses.replace(whole.result, warnings=warnings),
+        error=np.abs(totals[0] - totals[1]) / 2,
+        states=whole.states,
+        broadening_bias=whole.broadening_bias,
     )
 
 
@@ -181,7 +164,24 @@ def _part(segments: Segments, start: int) -> Segments:
     return dataclasses.replace(segments, parts=segments.parts[start::2])
 
 
-_Densities = list[tuple[MotionDensity, QuantumDensity]]
+def _motions(plan: _Plan, segments: Segments) -> Motions:
+    """Densities of all sites from some segments."""
+    found = motion_densities(
+        plan.runs,
+        segments=segments,
+        sites=plan.sites,
+        grid=energy_grid((0.0, plan.highest), plan.simulation.bin_width),
+    )
+    return Motions(
+        densities=found,
+        labels=plan.labels,
+        masses=plan.runs[0].masses,
+        total_mass=float(plan.runs[0].masses.sum()),
+        resolution=segments.resolution,
+        timestep=plan.timestep,
+        n_cells=plan.n_cells,
+        n_copies=plan.n_cells,
+    )
 
 
 @dataclass(frozen=True)
@@ -191,135 +191,7 @@ class _Plan:
     runs: tuple[MDRun, ...]
     simulation: Simulation
     highest: float
-    minimum: float
     sites: tuple[int, ...]
     labels: tuple[str, ...]
     n_cells: int
     timestep: float | None
-
-    def powder(self, segments: Segments) -> tuple[PowderResult, _Densities]:
-        """Spectrum from some segments."""
-        simulation = self.simulation
-        densities = self._densities(segments)
-        vibrations = self._vibrations(densities)
-        wide = simulation.wide
-        contributions = compute_contributions(
-            vibrations,
-            grid=wide,
-            momentum_transfer=simulation.momentum_transfer(wide),
-            largest=simulation.largest_momentum_transfer(),
-            options=simulation.options,
-        )
-        sigma, warnings = remaining_sigma(simulation, wide, segments.resolution)
-        spectrum = self._spectrum(contributions, sigma)
-        result = PowderResult(
-            spectrum,
-            vibrations,
-            contributions.sum_rules,
-            isotropic_displacements(vibrations.symbols, vibrations.tensors),
-            contributions.directions,
-            contributions.direction_error,
-            contributions.direction_area_error,
-            None,
-            warnings,
-        )
-        return result, densities
-
-    def _densities(self, segments: Segments) -> _Densities:
-        motions = motion_densities(
-            self.runs,
-            segments=segments,
-            sites=self.sites,
-            grid=energy_grid((0.0, self.highest), self.simulation.bin_width),
-        )
-        total = float(self.runs[0].masses.sum())
-        return [
-            (
-                motion,
-                quantum_density(
-                    motion,
-                    temperature=self.simulation.temperature,
-                    minimum=self.minimum,
-                    resolution=segments.resolution,
-                    mass_share=motion.mass / total,
-                    timestep=self.timestep,
-                ),
-            )
-            for motion in motions
-        ]
-
-    def _vibrations(self, densities: _Densities) -> Vibrations:
-        n_atoms = len(self.labels)
-        if len(self.runs[0].symbols) != n_atoms:
-            raise InputError(f'{n_atoms} labels for {len(self.runs[0].symbols)} atoms.')
-        tensors, shares = np.zeros((n_atoms, 3, 3)), np.zeros(n_atoms)
-        for motion, quantum in densities:
-            members = list(motion.atoms)
-            tensors[members] = quantum.density.tensor()
-            shares[members] = quantum.states
-            if np.linalg.eigvalsh(tensors[members[0]])[0] < 0:
-                raise ConvergenceError(
-                    format_error(
-                        f'The mean-square displacement of atom {members[0]} is negative along '
-                        'one axis.',
-                        reason='That is noise of a short run.',
-                        fix='Run longer, raise `minimum` or `resolution`, or give `sites`.',
-                    )
-                )
-        return Vibrations(
-            symbols=self.labels,
-            masses=self.runs[0].masses,
-            tensors=tensors,
-            densities={motion.atoms[0]: quantum.density for motion, quantum in densities},
-            groups={motion.atoms[0]: motion.atoms for motion, _ in densities},
-            census=self._census(shares),
-            dominant=(),
-            temperature=self.simulation.temperature,
-            minimum_frequency=self.minimum,
-            n_qpoints=self.n_cells,
-            gamma_only=False,
-        )
-
-    def _census(self, shares: FloatArray) -> ModeCensus:
-        """As of modes: all of the supercell's, of which the translations are left out."""
-        names = np.array(self.labels)
-        left_out = {kind: float(1 - shares[names == kind].mean()) for kind in dict.fromkeys(names)}
-        return ModeCensus(
-            n_modes=3 * len(names),
-            n_imaginary=0,
-            n_near_zero=0,
-            n_translations=3,
-            lowest_frequency=self.minimum,
-            left_out={str(kind): share for kind, share in left_out.items()},
-            given=np.ones(len(names)),
-            completeness=shares,
-        )
-
-    def _spectrum(self, contributions: Contributions, sigma: FloatArray | None) -> PowderSpectrum:
-        simulation = self.simulation
-        return PowderSpectrum(
-            grid=simulation.grid,
-            wide=simulation.wide,
-            path=simulation.momentum_transfer(simulation.wide),
-            raw=contributions.values / self.n_cells,
-            coherent=None,
-            sigma=sigma,
-            banks=tuple(bank.name for bank in simulation.instrument.banks),
-            sites=contributions.sites,
-            temperature=simulation.temperature,
-        )
-
-
-def _warnings(states: float, bias: float, minimum: float, highest: float) -> list[str]:
-    found = []
-    if abs(1 - states) > _MISSING:
-        found.append(
-            f'{states:.1%} of the degrees of freedom lie between {minimum:.0f} and {highest:.0f} '
-            'cm⁻¹; the rest is left out.'
-        )
-    if bias > _BIAS:
-        found.append(
-            f'The width of the window adds up to about {bias:.0%} to mean-square displacements: '
-            'soft modes are not resolved.'
-        )
-    return found

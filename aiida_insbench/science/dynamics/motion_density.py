@@ -161,6 +161,7 @@ def quantum_density(
     resolution: float,
     mass_share: float,
     timestep: float | None = None,
+    bin_width: float | None = None,
 ) -> QuantumDensity:
     """Quantum amplitudes for a classical density of states.
 
@@ -178,11 +179,13 @@ def quantum_density(
         m/M, which the atom lends to the centre of mass.
     timestep : float, optional
         Of the run's integrator in fs, to undo its shift of frequencies.
+    bin_width : float, optional
+        Of the result in cm⁻¹, not narrower than the motion's, which is the default.
 
     Returns
     -------
     QuantumDensity
-        On the bins of the motion's grid.
+        On bins from 0.
     """
     seen = motion.grid.energies
     used = seen >= minimum
@@ -193,7 +196,8 @@ def quantum_density(
         frequencies=energies, masses=np.full_like(energies, motion.mass), temperature=0.0
     )
     thermal = occupation(frequencies=energies, temperature=temperature)
-    bins, shares = share_between_bins(energies, bin_width=motion.grid.bin_width)
+    width = bin_width or motion.grid.bin_width
+    bins, shares = share_between_bins(energies, bin_width=width)
     size = int(bins.max(initial=1)) + 1
 
     def binned(amplitude: FloatArray) -> FloatArray:
@@ -203,7 +207,7 @@ def quantum_density(
     moved = (strength * (2 * thermal + 1))[:3].sum(axis=0)
     return QuantumDensity(
         density=DisplacementDensity(
-            bin_width=motion.grid.bin_width,
+            bin_width=width,
             loss=binned(thermal + 1),
             gain=binned(thermal),
             thermal_energy=KELVIN_TO_WAVENUMBER * temperature,
