@@ -48,7 +48,7 @@ class MDCalculation(InsbenchCalculation):
     """Run each pressure in each ensemble, look at every frame, and resume after a kill."""
 
     STAGE = 'md'
-    CACHE_VERSION = 1
+    CACHE_VERSION = 2  # densities of each atom
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -105,6 +105,12 @@ class MDCalculation(InsbenchCalculation):
             valid_type=ArrayData,
             dynamic=True,
             help='From the velocities, states per cm⁻¹, by element, with its error.',
+        )
+        spec.output_namespace(
+            'motions',
+            valid_type=ArrayData,
+            dynamic=True,
+            help='The same of each atom, a tensor: `insbench.ins` makes spectra of them.',
         )
         spec.output(
             'unfinished',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from aiida.engine import ExitCode, calcfunction
 from aiida.orm import Dict
 
 from aiida_insbench.data.spectrum import MAP_PREFIX, SpectrumData
+from aiida_insbench.science.dynamics.classical_ins import remaining_sigma
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.bands import find_bands
 from aiida_insbench.science.ins.contributions import Site
@@ -23,7 +25,7 @@ from aiida_insbench.science.ins.spectrum import PowderSpectrum, selected, unreac
 
 ERROR_BAD_INPUT = 210
 _REBIN = ('bin_width', 'unit')
-_BROADEN = ('resolution', 'groups')
+_BROADEN = ('resolution', 'groups', 'least_width')
 _SELECT = ('banks', 'sites', 'elements', 'orders')
 
 
@@ -38,6 +40,8 @@ def broaden_spectrum(contributions: SpectrumData, settings: Dict) -> SpectrumDat
     settings : Dict
         ``resolution``: as of `PowderOptions` (default: published). ``groups``: name → any of
         ``banks``, ``sites``, ``elements`` and ``orders``, each a list; what is not given is whole.
+        ``least_width``: σ in cm⁻¹ below which no line is drawn (default: what the contributions
+        of a run have already), to draw modes beside a run.
 
     Returns
     -------
@@ -120,7 +124,7 @@ def powder_spectrum_of(contributions: SpectrumData, settings: Mapping[str, Any])
         path=contributions.get_array('momentum_transfer'),
         raw=contributions.get_array('contributions').astype(np.float64),
         coherent=contributions.get_array('coherent') if 'coherent' in names else None,
-        sigma=_sigma(instrument, settings, wide),
+        sigma=_remaining(instrument, settings, wide, held=_held(contributions))[0],
         banks=tuple(details['banks']),
         sites=tuple(
             Site(site['name'], site['label'], tuple(site['atoms'])) for site in details['sites']
@@ -174,9 +178,21 @@ def _broadened(contributions: SpectrumData, settings: Mapping[str, Any]) -> Spec
             'groups': settings.get('groups') or {},
             'names': names,
             'bands': [{'position': band.position, 'height': band.height} for band in bands],
-            'warnings': [*details['warnings'], *unreached_ends(spectrum)],
+            'warnings': [
+                *details['warnings'],
+                *unreached_ends(spectrum),
+                *_too_wide(contributions, spectrum, settings),
+            ],
         },
     )
+
+
+def _too_wide(
+    contributions: SpectrumData, spectrum: PowderSpectrum, settings: Mapping[str, Any]
+) -> tuple[str, ...]:
+    asked = contributions.details['settings']
+    instrument = find_instrument(asked['instrument'], incident_energy=asked.get('incident_energy'))
+    return _remaining(instrument, settings, spectrum.grid, held=_held(contributions))[1]
 
 
 def _array_names(parts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -203,7 +219,26 @@ def _selection(name: str, chosen: Any) -> dict[str, Any]:
 
 def _sigma(instrument: Instrument, settings: Mapping[str, Any], grid: EnergyGrid) -> Any:
     options = PowderOptions(resolution=settings.get('resolution', 'published'))
-    return resolution_sigma(instrument, options, grid)
+    sigma = resolution_sigma(instrument, options, grid)
+    least = settings.get('least_width', 0.0)
+    if isinstance(least, bool) or not (isinstance(least, int | float) and 0 <= least < math.inf):
+        raise InputError(f'`least_width` must be a width in cm⁻¹, not {least!r}.')
+    if least == 0:
+        return sigma
+    return np.full(len(grid.energies), least) if sigma is None else np.maximum(sigma, least)
+
+
+def _held(contributions: SpectrumData) -> float:
+    """Width that single modes have already: of a run's window, 0 of modes."""
+    return float(contributions.details.get('broadened', 0.0))
+
+
+def _remaining(
+    instrument: Instrument, settings: Mapping[str, Any], grid: EnergyGrid, *, held: float
+) -> tuple[Any, tuple[str, ...]]:
+    """What is left to broaden by, and where lines are wider than asked for."""
+    sigma = _sigma(instrument, settings, grid)
+    return (sigma, ()) if held == 0 else remaining_sigma(sigma, grid, held)
 
 
 def _rebinned(spectrum: SpectrumData, settings: Mapping[str, Any]) -> SpectrumData:

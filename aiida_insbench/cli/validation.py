@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
+
+from aiida_insbench.science.pressure import pressure_from_label
+
+_PICTURES = ('.png', '.svg', '.pdf')
 
 
 @click.group('validation')
@@ -37,6 +42,52 @@ def cmd_show(process, as_json) -> None:  # type: ignore[no-untyped-def]
         return
     for line in lines_of(verdict):
         echo.echo(line)
+
+
+@cmd_validation.command('plot')
+@click.argument(
+    'process', type=types.ProcessParamType(sub_classes=('aiida.node:process.workflow.workchain',))
+)
+@click.argument('output', type=click.Path(path_type=Path, dir_okay=False))
+@decorators.with_dbenv()
+def cmd_plot(process, output) -> None:  # type: ignore[no-untyped-def]
+    r"""Draw spectra of the runs over harmonic ones (OUTPUT: .png, .svg or .pdf).
+
+    \b
+    Example: aiida-insbench validation plot 1234 anharmonic.png
+    """
+    from aiida_insbench.report.figures_validation import anharmonic_spectra
+
+    if output.suffix not in _PICTURES:
+        echo.echo_critical(f'{output}: give a name that ends in {", ".join(_PICTURES)}.')
+    outputs = process.outputs
+    if 'anharmonic_spectrum' not in outputs:
+        echo.echo_critical(
+            f'Process {process.pk} ({process.process_label}) has no spectra of runs: they need '
+            '`ins`, and sound runs in NVE or NVT.'
+        )
+    harmonic = dict(outputs.harmonic_spectrum) if 'harmonic_spectrum' in outputs else {}
+    rows = [
+        {
+            'label': label,
+            'anharmonic': _line(node),
+            'harmonic': _line(harmonic[label]) if label in harmonic else None,
+            'note': f'statistics {_statistics(node):.1f} % of the area',
+        }
+        for label, node in sorted(
+            outputs.anharmonic_spectrum.items(), key=lambda one: pressure_from_label(one[0])
+        )
+    ]
+    anharmonic_spectra(rows).savefig(output, dpi=200)
+    echo.echo_success(f'{output}: {len(rows)} pressures.')
+
+
+def _line(node: Any) -> dict[str, Any]:
+    return {'energy': node.energy_transfer, 'total': node.total}
+
+
+def _statistics(node: Any) -> float:
+    return float(node.details['convergence']['errors_percent']['statistics'])
 
 
 def lines_of(verdict: Mapping[str, Any]) -> Iterator[str]:

@@ -1,10 +1,13 @@
 """Stage ``ins``: contributions to powder spectra at every pressure, from force constants.
 
-Job: ``force_constants`` (label → phonopy YAML), ``temperature`` (K), ``instrument`` (a name, or a
-description as in ``science/ins/instruments``), ``energy_range`` and ``bin_width`` (cm⁻¹).
+Job: ``force_constants`` (label → phonopy YAML) or ``motions`` (label → ``file`` and ``record`` of a
+run's densities of states, see `aiida_insbench.jobs.md_motion`), ``temperature`` (K), ``instrument``
+(a name, or a description as in ``science/ins/instruments``), ``energy_range`` and ``bin_width``
+(cm⁻¹).
 
 Optional: ``incident_energy`` (meV, of direct geometry only); ``tolerance`` (largest error in per
 cent of the area, default 1; null: any); ``mesh`` (null: refined until the tolerance is met);
+``supercell_matrix`` (in place of a mesh: the modes that fit this supercell; rows are its axes);
 ``max_order`` (null: by need); ``isotopes`` (see `labels_of_sites`); ``sum_rule`` (realspace or
 reciprocal: impose the acoustic sum rule); ``map`` (lowest, highest and
 step of Q in Å⁻¹ of a map S(Q, ω), of direct geometry only); ``keep`` (``site``: contributions of
@@ -32,14 +35,11 @@ from aiida_insbench.science.errors import ComputationError, InterruptedJobError
 from aiida_insbench.science.pressure import pressure_from_label
 
 if TYPE_CHECKING:
-    from aiida_insbench.science.ins.convergence import Convergence
+    from aiida_insbench.jobs.ins_sources import Found
     from aiida_insbench.science.ins.maps import ScatteringMap
     from aiida_insbench.science.ins.powder import PowderResult
     from aiida_insbench.science.ins.simulation import Simulation
     from aiida_insbench.science.ins.spectrum import PowderSpectrum
-
-TOLERANCE = 1.0  # per cent of the area
-START_SPACING = 0.4  # Å⁻¹, of the first mesh where it is refined
 
 
 def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]:
@@ -68,17 +68,19 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
         If no pressure gave a spectrum.
     """
     check_job(job, folder)
+    from aiida_insbench.jobs.ins_sources import compute, labels_of
     from aiida_insbench.science.ins.spectrum import UNITS
 
     simulation = _simulation(job)
     instrument = simulation.instrument
-    labels = sorted(job['force_constants'], key=pressure_from_label)
+    labels = labels_of(job)
     spectra: dict[str, Any] = {}
     reasons: dict[str, str] = {}
     failure: ComputationError | None = None
     for step, label in enumerate(labels, start=1):
         try:
-            result, convergence, drawn = _compute(job, folder, label, simulation)
+            found = compute(job, folder, label, simulation)
+            drawn = _map(job, found.result, simulation)
         except InterruptedJobError:
             raise
         except ComputationError as exc:
@@ -86,14 +88,14 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
             reasons[label] = str(exc)
             progress.report(f'{label}: {exc}', step=step, total=len(labels))
             continue
-        sites = _write_contributions(folder / f'{label}.npz', job, result, drawn)
-        spectra[label] = {**_summary(result, convergence), 'sites': sites}
+        sites = _write_contributions(folder / f'{label}.npz', job, found.result, drawn)
+        spectra[label] = {**_summary(found), 'sites': sites}
         progress.report(
             f'spectrum at {label}',
             step=step,
             total=len(labels),
             pressure=pressure_from_label(label),
-            norm=result.sum_rules.norm,
+            norm=found.result.sum_rules.norm,
         )
     if failure is not None and not spectra:
         raise type(failure)(f'No pressure gave a spectrum. {labels[-1]}: {failure}') from failure
@@ -133,27 +135,6 @@ def _simulation(job: Mapping[str, Any]) -> Simulation:
         float(job['bin_width']),
         options,
     )
-
-
-def _compute(
-    job: Mapping[str, Any], folder: Path, label: str, simulation: Simulation
-) -> tuple[PowderResult, Convergence, ScatteringMap | None]:
-    from aiida_insbench.science.ins.convergence import converged_spectrum
-    from aiida_insbench.science.ins.mode_files import open_modes
-
-    mesh = job.get('mesh')
-    source = open_modes(
-        folder / job['force_constants'][label],
-        mesh=mesh,
-        spacing=START_SPACING,
-        isotopes=job.get('isotopes'),
-        sum_rule=job.get('sum_rule'),
-    )
-    tolerance = job.get('tolerance', TOLERANCE)
-    result, convergence = converged_spectrum(
-        source, simulation, tolerance=tolerance, refine=mesh is None and tolerance is not None
-    )
-    return result, convergence, _map(job, result, simulation)
 
 
 def _map(
@@ -220,10 +201,11 @@ def _kept(spectrum: PowderSpectrum, *, by_element: bool) -> tuple[Any, list[dict
     return np.stack(sums, axis=1), elements
 
 
-def _summary(result: PowderResult, convergence: Convergence) -> dict[str, Any]:
+def _summary(found: Found) -> dict[str, Any]:
     """What `result.json` says of one pressure."""
     from aiida_insbench.science.ins.spectrum import UNITS
 
+    result, convergence = found.result, found.convergence
     spectrum, census, rules = result.spectrum, result.census, result.sum_rules
     return {
         'sum_rule': rules.norm,
@@ -253,5 +235,6 @@ def _summary(result: PowderResult, convergence: Convergence) -> dict[str, Any]:
             'meshes': [list(mesh) for mesh in convergence.meshes],
         },
         'warnings': [*result.warnings, *convergence.warnings],
+        'broadened': found.held,
         'units': UNITS,
     }

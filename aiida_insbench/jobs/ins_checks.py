@@ -11,11 +11,13 @@ from aiida_insbench.science.errors import JobFileError, format_error
 from aiida_insbench.science.pressure import pressure_from_label
 
 LARGEST_ORDER = 200
-_REQUIRED = ('force_constants', 'temperature', 'instrument', 'energy_range', 'bin_width')
+_SOURCES = ('force_constants', 'motions')
+_REQUIRED = ('temperature', 'instrument', 'energy_range', 'bin_width')
 _OPTIONAL = (
     'schema',
     'stage',
     'mesh',
+    'supercell_matrix',
     'tolerance',
     'max_order',
     'incident_energy',
@@ -25,6 +27,8 @@ _OPTIONAL = (
     'keep',
     'settings',
 )
+#: What a run cannot be asked for.
+_OF_MODES = ('mesh', 'supercell_matrix', 'isotopes', 'sum_rule', 'map')
 _SETTINGS = {
     'directions': int,
     'cross_section': str,
@@ -52,8 +56,8 @@ def check_job(job: Mapping[str, Any], folder: Path) -> None:
     missing = [key for key in _REQUIRED if key not in job]
     if missing:
         raise JobFileError(f'The job lacks {", ".join(missing)}.')
-    _refuse_unknown(job, (*_REQUIRED, *_OPTIONAL), 'job')
-    _check_files(job['force_constants'], folder)
+    _refuse_unknown(job, (*_SOURCES, *_REQUIRED, *_OPTIONAL), 'job')
+    _check_sources(job, folder)
     _check_numbers(job)
     _check_instrument(job['instrument'])
     _check_map(job.get('map'))
@@ -70,6 +74,44 @@ def check_job(job: Mapping[str, Any], folder: Path) -> None:
             f'{max_order!r}.'
         )
     _check_settings(job.get('settings', {}))
+
+
+def _check_sources(job: Mapping[str, Any], folder: Path) -> None:
+    """One source for all pressures; a run has no mesh, isotopes of its own, and no map yet."""
+    given = [name for name in _SOURCES if job.get(name)]
+    if len(given) != 1:
+        raise JobFileError(
+            'Give `force_constants` or `motions`: each must map pressure labels to files; not both.'
+        )
+    if given == ['force_constants']:
+        _check_files(job['force_constants'], folder, name='force_constants')
+        _check_supercell(job)
+        return
+    if not isinstance(job['motions'], dict) or not all(
+        isinstance(one, dict) and {'file', 'record'} <= set(one) for one in job['motions'].values()
+    ):
+        raise JobFileError('`motions` must give `file` and `record` by pressure label.')
+    files = {label: one['file'] for label, one in job['motions'].items()}
+    _check_files(files, folder, name='motions')
+    if unfit := [name for name in _OF_MODES if job.get(name) is not None]:
+        raise JobFileError(
+            format_error(
+                f'{", ".join(f"`{name}`" for name in unfit)} belong to force constants; here are '
+                'densities of states of runs.',
+                fix='Leave them out; isotopes are chosen for the run.',
+            )
+        )
+
+
+def _check_supercell(job: Mapping[str, Any]) -> None:
+    matrix = job.get('supercell_matrix')
+    if matrix is None:
+        return
+    if job.get('mesh') is not None or job.get('sum_rule') is not None:
+        raise JobFileError('`supercell_matrix` stands in place of `mesh` and `sum_rule`.')
+    from aiida_insbench.science.kpoints import check_supercell_matrix
+
+    check_supercell_matrix(matrix)
 
 
 def _check_numbers(job: Mapping[str, Any]) -> None:
@@ -115,15 +157,15 @@ def _check_map(asked: object) -> None:
         raise JobFileError(f'`map` must rise from above 0 in steps that fit, not {asked!r}.')
 
 
-def _check_files(files: object, folder: Path) -> None:
+def _check_files(files: object, folder: Path, *, name: str) -> None:
     if not isinstance(files, dict) or not files:
-        raise JobFileError('`force_constants` must map pressure labels to file names.')
-    for label, name in files.items():
+        raise JobFileError(f'`{name}` must map pressure labels to file names.')
+    for label, file in files.items():
         pressure_from_label(label)
-        if not isinstance(name, str) or Path(name).name != name:
-            raise JobFileError(f'`force_constants` at {label} must be a file name, not {name!r}.')
-        if not (folder / name).is_file():
-            raise JobFileError(f'`force_constants` at {label}: there is no file {name}.')
+        if not isinstance(file, str) or Path(file).name != file:
+            raise JobFileError(f'`{name}` at {label} must be a file name, not {file!r}.')
+        if not (folder / file).is_file():
+            raise JobFileError(f'`{name}` at {label}: there is no file {file}.')
 
 
 def _check_settings(settings: object) -> None:

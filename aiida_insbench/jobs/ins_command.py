@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aiida_insbench.jobs.ins import START_SPACING, TOLERANCE
 from aiida_insbench.jobs.ins_checks import LARGEST_ORDER
 from aiida_insbench.jobs.ins_output import (
     draw_map,
@@ -31,6 +30,7 @@ from aiida_insbench.jobs.ins_output import (
     write_map,
     write_or_print,
 )
+from aiida_insbench.jobs.ins_sources import START_SPACING, TOLERANCE
 from aiida_insbench.science.errors import ComputationError, InputError
 
 if TYPE_CHECKING:

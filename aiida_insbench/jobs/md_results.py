@@ -11,19 +11,21 @@ None if the run ended before them), ``mean_cell`` (Å), ``temperature_by_element
 (Å/ps), ``cells`` (Å), ``masses`` (u), ``series_*`` by the names of `run.SERIES`; and of ``nvt`` and
 ``nve`` ``density_energy`` (cm⁻¹), ``density_<element>``, ``density_total``, ``density_error``
 (states per cm⁻¹), see `aiida_insbench.jobs.md_density`; the record's ``density`` is the rest of it,
-None without.
+None without. Likewise ``motion_tensor``, ``motion_masses`` and the record's ``motion``, see
+`aiida_insbench.jobs.md_motion`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aiida_insbench.jobs.md_density import density_arrays, density_record
+from aiida_insbench.jobs.md_motion import motion_of_run
 from aiida_insbench.jobs.md_run import Run
 from aiida_insbench.jobs.md_task import MDTask
 from aiida_insbench.jobs.program import write_arrays, write_json
@@ -40,6 +42,15 @@ from aiida_insbench.science.plain_numbers import finite_or_none
 _HIGHEST = 4200.0
 #: What a line needs beside it to be seen whole, in resolutions.
 _MARGIN = 4.5
+
+
+@dataclass(frozen=True)
+class _Motion:
+    """Densities of states: by element, and of each atom as spectra need it."""
+
+    density: VelocitySpectrum | None = None
+    record: dict[str, Any] | None = None
+    arrays: dict[str, Any] = field(default_factory=dict)
 
 
 def summarise(
@@ -69,7 +80,8 @@ def summarise(
     start = plan.time(plan.equilibration)
     found = _all_violations(run, kept, task, start)
     notes: list[str] = []
-    density = _density(run, start, settings['resolution'], notes)
+    motion = _motion(run, start, settings['resolution'], notes)
+    density = motion.density
     record = {
         'label': plan.label,
         'ensemble': plan.ensemble.name,
@@ -90,6 +102,7 @@ def summarise(
         'mean_cell': _mean_cell(kept, start),
         'temperature_by_element': density.temperature_by_element if density else {},
         'density': density_record(density) if density else None,
+        'motion': motion.record,
         'notes': notes,
         'resumed_at': run.resumed_at,
         'steps_per_second': round(steps_per_second, 3),
@@ -104,6 +117,7 @@ def summarise(
         'masses': kept.masses,
         **{f'series_{name}': values for name, values in kept.series.items()},
         **(density_arrays(density, timestep=plan.ensemble.timestep) if density else {}),
+        **motion.arrays,
     }
     return record, arrays
 
@@ -159,13 +173,11 @@ def _mean_cell(kept: MDRun, start: float) -> list[list[float]] | None:
     return cell
 
 
-def _density(
-    run: Run, start: float, resolution: float, notes: list[str]
-) -> VelocitySpectrum | None:
-    """Density of states by element from all frames after equilibration, if they allow one."""
+def _motion(run: Run, start: float, resolution: float, notes: list[str]) -> _Motion:
+    """What all frames after equilibration say of frequencies, if they allow it."""
     plan = run.plan
     if plan.ensemble.name == 'npt' or resolution == 0 or run.violations:
-        return None
+        return _Motion()
     symbols = tuple(plan.atoms.get_chemical_symbols())
     whole = run.files.run(symbols=symbols, masses=plan.atoms.get_masses())
     chosen = whole.times >= start - 1e-9
@@ -178,10 +190,19 @@ def _density(
     width = resolution / 4
     try:
         grid = energy_grid((0.0, highest // width * width), width)
-        return velocity_spectrum(whole, grid=grid, resolution=resolution)
+        density = velocity_spectrum(whole, grid=grid, resolution=resolution)
+        record, arrays = motion_of_run(
+            whole,
+            grid=grid,
+            resolution=resolution,
+            labels=plan.labels,
+            timestep=plan.ensemble.timestep,
+            temperature=plan.ensemble.temperature,
+        )
     except InputError as exc:
         notes.append(f'No density of states: {exc}')
-        return None
+        return _Motion()
+    return _Motion(density, record, arrays)
 
 
 _PER_FRAME = ('times', 'positions', 'velocities', 'cells')

@@ -72,6 +72,8 @@ class RunPlan:
         Steps between frames, scalars and checkpoints; a chunk is a whole number of frames.
     seed : tuple of int
         Entropy of the run's random numbers.
+    labels : tuple of str
+        Kinds of the unit cell's atoms, of which the supercell holds copies in this order.
     """
 
     label: str
@@ -83,6 +85,7 @@ class RunPlan:
     series_steps: int
     chunk_steps: int
     seed: tuple[int, ...]
+    labels: tuple[str, ...]
 
     @property
     def total(self) -> int:
@@ -142,13 +145,13 @@ def read_task(job: Mapping[str, Any]) -> MDTask:
         label: _supercell(label, data, matrix, settings['isotopes'])
         for label, data in sorted(structures.items(), key=lambda one: pressure_from_label(one[0]))
     }
-    masses = np.concatenate([atoms.get_masses() for atoms in crystals.values()])
+    masses = np.concatenate([atoms.get_masses() for atoms, _ in crystals.values()])
     settings['timestep'] = settings['timestep'] or default_timestep(masses.tolist())
     warnings = check_timestep(settings['timestep'], masses=masses.tolist())
     finished = tuple(job.get('finished') or ())
     plans = [
-        _plan(label, atoms, name, settings)
-        for label, atoms in crystals.items()
+        _plan(label, atoms, name, settings, labels)
+        for label, (atoms, labels) in crystals.items()
         for name in settings['ensembles']
     ]
     return MDTask(
@@ -208,15 +211,20 @@ def _check_lengths(settings: Mapping[str, Any]) -> None:
         )
 
 
-def _supercell(label: str, data: Any, matrix: Any, isotopes: Mapping[str, Any]) -> Atoms:
+def _supercell(
+    label: str, data: Any, matrix: Any, isotopes: Mapping[str, Any]
+) -> tuple[Atoms, tuple[str, ...]]:
+    """Supercell with the masses of its isotopes, and the kinds of the unit cell's atoms."""
     cell = atoms_from_dict(data)
     check_crystal(cell, name=f'structures.{label}')
     labels = labels_of_sites(cell.get_chemical_symbols(), isotopes)
     cell.set_masses(masses_of_labels(labels, cell.get_masses()))
-    return build_supercell(atoms=cell, supercell_matrix=matrix)
+    return build_supercell(atoms=cell, supercell_matrix=matrix), tuple(labels)
 
 
-def _plan(label: str, atoms: Atoms, name: str, settings: Mapping[str, Any]) -> RunPlan:
+def _plan(
+    label: str, atoms: Atoms, name: str, settings: Mapping[str, Any], labels: tuple[str, ...]
+) -> RunPlan:
     step = settings['timestep']
     frame = max(1, math.floor(settings['frame_interval'] / step + 1e-9))
     per_chunk = max(1, round(settings['chunk'] * _PS / step / frame))
@@ -244,6 +252,7 @@ def _plan(label: str, atoms: Atoms, name: str, settings: Mapping[str, Any]) -> R
             int(pressure < 0),
             ENSEMBLES.index(name),
         ),
+        labels=labels,
     )
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from aiida.engine import ExitCode
+from ase.formula import Formula
 
 from aiida_insbench.calculations.base import retrieved_arrays
+from aiida_insbench.calculations.ins import RECORD
 from aiida_insbench.data.spectrum import SpectrumData
 from aiida_insbench.parsers.base import InsbenchParser
 from aiida_insbench.science.pressure import pressure_from_label
@@ -46,8 +48,16 @@ class InsParser(InsbenchParser):
             bank=' '.join(instrument['banks']),
             temperature=settings['temperature'],
             pressure=pressure_from_label(label),
-            sample=self.node.inputs.force_constants[label].get_unitcell().get_formula(),
+            sample=self._formula(label),
             quantity='S(Q(w),w) times cross-section, without kf/ki, without resolution',
             units=details.get('units'),
             details={**details, 'banks': instrument['banks'], 'settings': settings},
         )
+
+    def _formula(self, label: str) -> str:
+        inputs = self.node.inputs
+        if 'force_constants' in inputs:
+            formula: str = inputs.force_constants[label].get_unitcell().get_formula()
+            return formula
+        record = inputs.motions[label].base.attributes.get(RECORD)
+        return str(Formula.from_list(record['symbols']).format('hill'))

@@ -11,7 +11,9 @@ from aiida_insbench.calculations.base import (
     retrieved_arrays,
     retrieved_folder,
 )
+from aiida_insbench.calculations.ins import RECORD
 from aiida_insbench.jobs.md_files import UNFINISHED
+from aiida_insbench.jobs.md_motion import PREFIX
 from aiida_insbench.parsers.base import InsbenchParser
 
 
@@ -37,6 +39,10 @@ class MDParser(InsbenchParser):
         self.out(f'series.{label}', array_data(arrays, 'series_'))
         if 'density_energy' in arrays:
             self.out(f'density_of_states.{label}', array_data(arrays, 'density_'))
+        if record['motion'] is not None:
+            motion = array_data({name: arrays[name] for name in arrays if name.startswith(PREFIX)})
+            motion.base.attributes.set(RECORD, record['motion'])
+            self.out(f'motions.{label}', motion)
 
     def _trajectory(self, arrays: dict[str, np.ndarray], label: str) -> TrajectoryData:
         pressure = label.rpartition('_')[0]

@@ -43,7 +43,7 @@ class InsWorkChain(InsProtocol, WorkChain):
             valid_type=Dict,
             default=lambda: Dict({'resolution': 'published'}),
             help='resolution: published, null, coefficients of σ(ω) in cm⁻¹ or settings of the '
-            'published model; groups: name → banks, sites, elements, orders.',
+            'published model; groups: name → banks, sites, elements, orders; least_width: cm⁻¹.',
         )
         spec.inputs.validator = validate_resolution
         spec.expose_outputs(InsCalculation)

@@ -12,6 +12,8 @@ from aiida_insbench.calculations.trajectories import frames_of_trajectories
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain, committee_settings
+from aiida_insbench.workflows.ins import InsWorkChain
+from aiida_insbench.workflows.job_base import flatten
 from aiida_insbench.workflows.md_base import MDBaseWorkChain
 from aiida_insbench.workflows.phonons import PhononsWorkChain
 from aiida_insbench.workflows.protocols.validate import ValidateProtocol
@@ -24,6 +26,11 @@ from aiida_insbench.workflows.validate_ports import (
     define_outputs,
     validate_sources,
 )
+from aiida_insbench.workflows.validate_spectra import (
+    SPECTRA,
+    motion_by_pressure,
+    spectra_sources,
+)
 
 _OPTIONAL = {'required': False, 'populate_defaults': False}
 _SIDE_BY_SIDE = {
@@ -31,7 +38,7 @@ _SIDE_BY_SIDE = {
     'evaluation': 'Evaluation',
     'dft': 'DFT relaxation',
 }
-_OF_DYNAMICS = ('runs', 'trajectories', 'series', 'density_of_states')
+_OF_DYNAMICS = ('runs', 'trajectories', 'series', 'density_of_states', 'motions')
 _DERIVED = (
     'pressures',
     'runs',
@@ -85,6 +92,15 @@ class ValidateWorkChain(ValidateProtocol, WorkChain):
             namespace='judge',
             exclude=tuple(f'validate.{name}' for name in _DERIVED),
         )
+        spec.expose_inputs(
+            InsWorkChain,
+            namespace='ins',
+            exclude=('ins.force_constants', 'ins.motions'),
+            namespace_options={
+                **_OPTIONAL,
+                'help': 'How spectra of the runs, and harmonic ones beside them, are made.',
+            },
+        )
         spec.inputs.validator = validate_sources
         spec.outline(
             if_(cls.should_run_phonons)(
@@ -93,6 +109,10 @@ class ValidateWorkChain(ValidateProtocol, WorkChain):
             ).else_(cls.take_structures),
             cls.run_dynamics_and_comparisons,
             cls.inspect_dynamics_and_comparisons,
+            if_(cls.should_run_spectra)(
+                cls.run_spectra,
+                cls.inspect_spectra,
+            ),
             if_(cls.should_run_committee)(
                 cls.run_committee,
                 cls.inspect_committee,
@@ -172,6 +192,41 @@ class ValidateWorkChain(ValidateProtocol, WorkChain):
             for label, node in self.ctx.dft_structures.items():
                 self.out(f'dft_structure.{label}', node)
         return None
+
+    # Spectra of anharmonic motion
+
+    def should_run_spectra(self) -> bool:
+        """Whether spectra are asked for and runs allow them."""
+        self.ctx.motions = motion_by_pressure(self.ctx.dynamics.outputs)
+        return 'ins' in self.inputs and bool(self.ctx.motions)
+
+    def run_spectra(self) -> ToContext:
+        """Of the runs, and of the harmonic modes of the same supercells."""
+        running = {}
+        for name, sources in spectra_sources(
+            self.exposed_inputs(InsWorkChain, namespace='ins'),
+            motions=self.ctx.motions,
+            force_constants=self.ctx.force_constants,
+            supercell_matrix=self.inputs.md.md.supercell_matrix,
+            isotopes=self._isotopes(),
+        ).items():
+            inputs = AttributeDict(sources)
+            inputs.metadata = {'call_link_label': f'{name}_spectrum'}
+            running[f'{name}_spectrum'] = self.submit(InsWorkChain, **inputs)
+        return ToContext(**running)
+
+    def inspect_spectra(self) -> None:
+        """Attach what there is; a spectrum that is missing does not fail a potential."""
+        for name in SPECTRA:
+            node = self.ctx.get(f'{name}_spectrum')
+            if node is None:
+                continue
+            if not node.is_finished_ok:
+                self.report(f'Some {name} spectra are missing: {node.exit_message}')
+            for label, spectrum in (
+                flatten(node.outputs.spectrum) if 'spectrum' in node.outputs else ()
+            ):
+                self.out(f'{name}_spectrum.{label}', spectrum)
 
     # A committee's spread
 

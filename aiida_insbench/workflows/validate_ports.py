@@ -11,6 +11,7 @@ from aiida_phonopy.data import ForceConstantsData
 from aiida_insbench.calculations.train import validate_labelled
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.data.spectrum import SpectrumData
 
 #: Name of the judged potential beside the other members of a committee.
 JUDGED = 'potential'
@@ -75,6 +76,9 @@ def define_outputs(spec: Any) -> None:
         ('trajectories', TrajectoryData, 'Thinned frames, by run.'),
         ('series', ArrayData, 'Scalars over time, by run.'),
         ('density_of_states', ArrayData, 'From velocities, by run.'),
+        ('motions', ArrayData, 'The same of each atom, by run.'),
+        ('anharmonic_spectrum', SpectrumData, 'From velocities, by pressure label.'),
+        ('harmonic_spectrum', SpectrumData, 'Of the same supercell, by pressure label.'),
         ('structure', StructureData, 'Relaxed by the potential, by pressure label.'),
         ('force_constants', ForceConstantsData, 'By pressure label.'),
         ('dft_structure', StructureData, 'Relaxed by DFT, by pressure label.'),

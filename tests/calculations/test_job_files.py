@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from aiida.common.folders import SandboxFolder
-from aiida.orm import Data, Dict, Int, List, RemoteData, Str, StructureData, to_aiida_type
+from aiida.orm import ArrayData, Data, Dict, Int, List, RemoteData, Str, StructureData, to_aiida_type
 from ase.build import bulk
 from fake_nodes import (
     LEVEL,
@@ -29,9 +29,11 @@ from aiida_insbench.jobs import ins as ins_stage
 from aiida_insbench.jobs import phonons as phonons_stage
 from aiida_insbench.jobs import sample as sample_stage
 from aiida_insbench.jobs.evaluate import read_labelled
+from aiida_insbench.jobs.md_motion import read_motions
 from aiida_insbench.jobs.program import STAGES, read_job
 from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.jobs.training_settings import read_training_settings
+from aiida_insbench.science.errors import JobFileError
 from aiida_insbench.science.frames import read_frames
 from aiida_insbench.science.ins.mode_files import open_modes
 from aiida_insbench.science.phonons import load_force_constants
@@ -48,6 +50,7 @@ INS = {
     'bin_width': 1.0,
     'mesh': [2, 2, 2],
 }
+OF_RUN = {name: value for name, value in INS.items() if name != 'mesh'}
 
 
 def prepare(process_class, tmp_path, **inputs):
@@ -388,6 +391,44 @@ class TestIns:
             for temperature in (10.0, 20.0)
         ]
         assert [job['temperature'] for job in jobs] == [10.0, 20.0]
+
+    def test_motions_of_runs(self, tmp_path):
+        job, _ = prepare(
+            InsCalculation, tmp_path, motions={'p_1500': motion()}, parameters=Dict(OF_RUN)
+        )
+        assert 'force_constants' not in job
+        ins_stage.check_job(job, tmp_path)
+        with np.load(tmp_path / job['motions']['p_1500']['file']) as arrays:
+            whole, *_ = read_motions(job['motions']['p_1500']['record'], arrays)
+        assert whole.labels == ('H',)
+        assert whole.densities[0].tensor.shape == (6, 5)
+
+    def test_sources_are_one(self, tmp_path):
+        given = {'force_constants': {'p_0000': force_constants()}, 'motions': {'p_0000': motion()}}
+        with pytest.raises(ValueError, match='not both and not neither'):
+            prepare(InsCalculation, tmp_path, **given, parameters=Dict(INS))
+        with pytest.raises(ValueError, match='no output `motions`'):
+            prepare(
+                InsCalculation, tmp_path, motions={'p_0000': ArrayData(np.ones(3))},
+                parameters=Dict(OF_RUN),
+            )  # fmt: skip
+        job = {**INS, 'motions': {'p_0000': {'file': 'a.npz', 'record': {}}}, 'mesh': [2, 2, 2]}
+        (tmp_path / 'a.npz').touch()
+        with pytest.raises(JobFileError, match='`mesh` belong to force constants'):
+            ins_stage.check_job(job, tmp_path)
+
+
+def motion():
+    """One hydrogen atom, five energies."""
+    node = ArrayData()
+    node.set_array('motion_tensor', np.ones((3, 1, 6, 5), dtype=np.float32))
+    node.set_array('motion_masses', np.array([1.008]))
+    record = {
+        'symbols': ['H'], 'labels': ['H'], 'total_mass': 8.064, 'bin_width': 2.5, 'last': 4,
+        'resolution': 10.0, 'timestep_fs': 0.5, 'n_copies': 8,
+    }  # fmt: skip
+    node.base.attributes.set('motion', record)
+    return node
 
 
 class TestAnalyse:

@@ -28,6 +28,7 @@ OVERRIDES = {
         'resolution': 30.0,
     },
     'validation': {'spread_frames': 5},
+    'ins': {'energy_range': [0.0, 400.0], 'bin_width': 4.0},
 }
 #: A fluid at 300 K in copper's volume: T = 1.3 ε/k_B, ρ = 0.6 σ⁻³; argon melts at 0.7 and 0.9.
 WEAK = ('lj', {'epsilon': 0.02, 'sigma': 1.9})
@@ -109,6 +110,22 @@ def test_density_of_the_run_is_compared_with_the_harmonic_one(good) -> None:
         harmonic.get_array('p_0000_nvt__total'), harmonic.get_array('p_0000_nvt__energy')
     )
     assert area == pytest.approx(3 * 8 - 3, rel=0.02)
+
+
+def test_spectrum_of_the_run_stands_beside_the_harmonic_one(good) -> None:
+    """EMT's copper at 300 K is nearly harmonic; both leave out what the window cannot resolve."""
+    results, _ = good
+    for label in ('p_0000', 'p_2000'):
+        run, modes = (results[f'{kind}_spectrum'][label] for kind in ('anharmonic', 'harmonic'))
+        assert run.pressure == modes.pressure == (0.0 if label == 'p_0000' else 2.0)
+        assert run.base.attributes.get('sample') == 'Cu4'
+        assert run.details['broadened'] == 30.0
+        assert run.details['convergence']['errors_percent']['statistics'] > 0
+        assert any('more than the instrument would' in text for text in run.details['warnings'])
+        np.testing.assert_array_equal(run.energy_transfer, modes.energy_transfer)
+        assert run.total.sum() == pytest.approx(modes.total.sum(), rel=0.3)
+        assert np.corrcoef(run.total, modes.total)[0, 1] > 0.9
+        assert run.creator.inputs.contributions.creator.inputs.motions[label].creator is not None
 
 
 def test_provenance_leads_from_the_verdict_to_the_potential(good) -> None:

@@ -169,7 +169,7 @@ def classical_powder(
     if barns.sum() == 0:
         raise InputError(f'No atom of {scattering.labels} scatters.')
     raw = along_path(by_segment, nodes, path) * barns[:, None]
-    sigma, warnings = remaining_sigma(simulation, wide, resolution)
+    sigma, warnings = remaining_sigma(simulation.sigma(wide), wide, resolution)
     spectrum = _spectrum(
         simulation, np.tensordot(scattering.shares, raw, 1), sigma, names, temperature
     )
@@ -228,19 +228,27 @@ def kinetic_temperature(runs: Sequence[MDRun]) -> float:
 
 
 def remaining_sigma(
-    simulation: Simulation, grid: EnergyGrid, resolution: float
+    sigma: FloatArray | None, grid: EnergyGrid, resolution: float
 ) -> tuple[FloatArray | None, tuple[str, ...]]:
     """What the instrument's resolution has left to broaden after the window, and a warning.
+
+    Parameters
+    ----------
+    sigma : ndarray, shape (n,), or None
+        Of the instrument in cm⁻¹; None for no resolution.
+    grid : EnergyGrid
+        Its energies.
+    resolution : float
+        σ of the window in cm⁻¹.
 
     Returns
     -------
     sigma : ndarray, shape (n,), or None
-        √(σ_instrument² − σ_window²) in cm⁻¹, next to nothing where that is negative; None if the
-        simulation asks for no resolution.
+        √(σ_instrument² − σ_window²) in cm⁻¹, next to nothing where that is negative; None for no
+        resolution.
     warnings : tuple of str
         Where the window is the wider one.
     """
-    sigma = simulation.sigma(grid)
     if sigma is None:
         return None, ()
     left = np.sqrt(np.maximum(sigma**2 - resolution**2, (1e-3 * grid.bin_width) ** 2))

@@ -64,6 +64,8 @@ class Convergence:
         Meshes computed, the last one that of the spectrum.
     tolerance : float or None
         What was asked for, in per cent.
+    statistics : float or None
+        Of a run's frames; None of modes.
     """
 
     q_mesh: float | None
@@ -73,6 +75,7 @@ class Convergence:
     coherent: float | None
     meshes: tuple[tuple[int, int, int], ...]
     tolerance: float | None
+    statistics: float | None = None
 
     @property
     def errors(self) -> dict[str, float]:
@@ -83,6 +86,7 @@ class Convergence:
             'directions': self.directions,
             'orders': self.orders,
             'coherent': self.coherent,
+            'statistics': self.statistics,
         }
         return {name: value for name, value in values.items() if value is not None}
 
@@ -105,6 +109,7 @@ _REMEDIES = {
     'directions': 'Lower `direction_tolerance`.',
     'orders': 'Raise `max_order`.',
     'coherent': 'Raise `coherent_points`.',
+    'statistics': 'Run longer.',
 }
 
 
@@ -151,7 +156,7 @@ def converged_spectrum(
     if refine and tolerance is None:
         raise InputError('A mesh is refined to a tolerance: give one.')
     # errors of parts are small change beside the tolerance
-    simulation = _tightened(simulation, tolerance)
+    simulation = tightened(simulation, tolerance)
     # mesh and bins are judged without the coherent part, which knows neither
     plain = _without_coherent(simulation)
     meshes: tuple[tuple[int, int, int], ...] = ()
@@ -164,19 +169,24 @@ def converged_spectrum(
         )
     else:
         result, difference, meshes = _beside_a_coarser(source, plain, report)
-    bins = _bins_error(result, plain, source)
+    bins = bins_error(result, plain, source)
     if simulation.options.coherent:
         result = simulate_vibrations(result.vibrations, simulation, source=source, report=report)
-    rules = result.sum_rules
     return result, Convergence(
         q_mesh=difference,
         bins=bins,
         directions=100 * float(result.direction_area_error),
-        orders=100 * rules.missing_weight / max(1 - rules.elastic_weight, 1e-300),
+        orders=orders_error(result),
         coherent=_coherent_error(result),
         meshes=meshes,
         tolerance=tolerance,
     )
+
+
+def orders_error(result: PowderResult) -> float:
+    """Weight of orders left out at the largest Q, in per cent of what is inelastic there."""
+    rules = result.sum_rules
+    return 100 * rules.missing_weight / max(1 - rules.elastic_weight, 1e-300)
 
 
 def area_difference(values: FloatArray, reference: FloatArray) -> float:
@@ -229,8 +239,8 @@ def _coherent_error(result: PowderResult) -> float | None:
     return area_difference(whole + judged.seen(result.coherent_error), whole)
 
 
-def _tightened(simulation: Simulation, tolerance: float | None) -> Simulation:
-    """Orders and directions as good as the tolerance asks for."""
+def tightened(simulation: Simulation, tolerance: float | None) -> Simulation:
+    """Orders and directions as good as the tolerance asks for, in per cent of the area."""
     if tolerance is None:
         return simulation
     options = simulation.options
@@ -262,8 +272,25 @@ def _judged(spectrum: PowderSpectrum) -> PowderSpectrum:
     return dataclasses.replace(spectrum, sigma=plain)
 
 
-def _bins_error(result: PowderResult, simulation: Simulation, source: ModeSource) -> float:
-    """A third of the difference to bins twice as wide, on every second bin."""
+def bins_error(
+    result: PowderResult, simulation: Simulation, source: ModeSource | None = None
+) -> float:
+    """A third of the difference to bins twice as wide, on every second bin, per cent of the area.
+
+    Parameters
+    ----------
+    result : PowderResult
+        Without a coherent part.
+    simulation : Simulation
+        It was made by.
+    source : ModeSource, optional
+        Of its modes, where it has any.
+
+    Returns
+    -------
+    float
+        Not a number if the range holds one or two bins.
+    """
     wide = dataclasses.replace(
         simulation,
         bin_width=2 * simulation.bin_width,

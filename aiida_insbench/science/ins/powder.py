@@ -144,7 +144,7 @@ def simulate_vibrations(
     vibrations: Vibrations,
     simulation: Simulation,
     *,
-    source: ModeSource,
+    source: ModeSource | None,
     report: Report | None = None,
 ) -> PowderResult:
     """Spectrum of modes that have been gathered on bins as wide as the simulation's."""
@@ -157,7 +157,7 @@ def simulate_vibrations(
         momentum_transfer=transfers,
         largest=simulation.largest_momentum_transfer(),
         options=simulation.options,
-        modes=_all_modes(source) if simulation.options.quirks else None,
+        modes=_all_modes(source) if source is not None and simulation.options.quirks else None,
         report=report,
     )
     halves = None
@@ -188,7 +188,7 @@ def simulate_vibrations(
     )
 
 
-def _refuse_coherent(source: ModeSource, options: PowderOptions) -> None:
+def _refuse_coherent(source: ModeSource | None, options: PowderOptions) -> None:
     if options.coherent and not isinstance(source, InterpolatedModes):
         raise InputError('`coherent` needs force constants; here are modes as they stand.')
 

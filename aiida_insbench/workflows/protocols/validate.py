@@ -68,7 +68,8 @@ class ValidateProtocol(CampaignProtocolMixin):
             2, 20 or 50 ps in each ensemble; limits.
         overrides : dict, optional
             Laid over the protocol: ``md`` (minimum_image_distance in Å or supercell_matrix, and the
-            job's settings), ``validation`` (limits, spread_frames), ``phonons``.
+            job's settings), ``validation`` (limits, spread_frames; spectra: whether to draw
+            those of the runs), ``phonons``, ``ins``, ``broadening``.
         seed : int
             Of velocities and thermostats.
         threads : int
@@ -128,5 +129,10 @@ class ValidateProtocol(CampaignProtocolMixin):
             }
         }
         builder.evaluate = {'evaluate': job}
+        if chosen['spectra']:
+            builder.ins = {
+                'ins': {**job, 'parameters': Dict(inputs['ins'])},
+                'broadening': Dict(inputs['broadening']),
+            }
         builder.judge = {'validate': {**job, 'limits': Dict(chosen['limits'])}}
         return builder
