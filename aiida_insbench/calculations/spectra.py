@@ -11,7 +11,7 @@ import numpy as np
 from aiida.engine import ExitCode, calcfunction
 from aiida.orm import Dict
 
-from aiida_insbench.data.spectrum import MAP_PREFIX, SpectrumData
+from aiida_insbench.data.spectrum import BIN_EDGES, MAP_PREFIX, SpectrumData
 from aiida_insbench.science.dynamics.classical_ins import remaining_sigma
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.bands import find_bands
@@ -245,6 +245,11 @@ def _rebinned(spectrum: SpectrumData, settings: Mapping[str, Any]) -> SpectrumDa
     _refuse_unknown(settings, _REBIN)
     if spectrum.has_contributions:
         raise InputError('contributions have no resolution yet; apply one first.')
+    if counted := sorted({'kept', 'error', BIN_EDGES} & set(spectrum.get_arraynames())):
+        raise InputError(
+            f'a measured spectrum with {", ".join(counted)} keeps its bins: simulated spectra are '
+            'put on those.'
+        )
     unit = settings.get('unit', '1/cm')
     arrays = {}
     axis = None

@@ -21,6 +21,10 @@ _COMMANDS = {
         'aiida_insbench.cli.dataset:cmd_dataset',
         'Import, export, merge, split, filter frames.',
     ),
+    'spectrum': (
+        'aiida_insbench.cli.spectrum:cmd_spectrum',
+        'Measured spectra: import, series; export, plot.',
+    ),
     'launch': ('aiida_insbench.cli.launch:cmd_launch', 'Submit work to the daemon.'),
     'status': ('aiida_insbench.cli.status:cmd_status', 'Live progress of a campaign.'),
     'report': ('aiida_insbench.cli.report:cmd_report', 'Draw the report of a campaign.'),

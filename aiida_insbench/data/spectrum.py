@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 ORIGINS = ('measured', 'simulated')
 #: Arrays of a map S(Q, ω) have axes of their own.
 MAP_PREFIX = 'map_'
+BIN_EDGES = 'bin_edges'
 
 
 class SpectrumData(ArrayData):
@@ -22,8 +23,9 @@ class SpectrumData(ArrayData):
     besides the parts ``order_1`` …, ``element_H`` …, ``bank_forward`` …, ``group_<name>``, of the
     same shape, and ``momentum_transfer`` (Å⁻¹), shape ``(banks, n)``. Before the resolution:
     ``contributions``, shape ``(banks, sites, orders, n)``, and ``coherent``, shape ``(banks, n)``.
-    A map: ``map_total`` and ``map_order_1``, shape ``(q, m)``, ``map_accessible`` (1 where a
-    detector reaches), ``map_momentum_transfer`` (q,) and ``map_energy_transfer`` (m,).
+    Of measurements ``kept`` (0 where masked), ``error``, ``energy_error`` and ``bin_edges``, shape
+    ``(n + 1,)``. A map: ``map_total`` and ``map_order_1``, shape ``(q, m)``, ``map_accessible``
+    (1 where a detector reaches), ``map_momentum_transfer`` (q,) and ``map_energy_transfer`` (m,).
 
     Parameters
     ----------
@@ -196,13 +198,21 @@ def _checked_arrays(arrays: dict[str, ArrayLike]) -> dict[str, NDArray[Any]]:
     for name, values in checked.items():
         flat = name in ('energy_transfer', 'total')
         shape = values.shape if flat else values.shape[-1:]
-        if shape != size and not name.startswith(MAP_PREFIX):
+        if name == BIN_EDGES:
+            _check_edges(values, checked['energy_transfer'])
+        elif shape != size and not name.startswith(MAP_PREFIX):
             raise ValueError(f'`{name}` has shape {values.shape}; `energy_transfer` has {size}.')
         if not np.isfinite(values).all():
             raise ValueError(f'`{name}` holds numbers that are not finite.')
     if len(size) != 1 or not (np.diff(checked['energy_transfer']) > 0).all():
         raise ValueError('`energy_transfer` does not rise from bin to bin.')
     return checked
+
+
+def _check_edges(edges: NDArray[Any], centres: NDArray[Any]) -> None:
+    inside = len(edges) == len(centres) + 1 and (edges[:-1] < centres) & (centres < edges[1:])
+    if not np.all(inside):
+        raise ValueError(f'`{BIN_EDGES}` must be one more than the energies, and enclose each.')
 
 
 def _is_single(values: ArrayLike) -> bool:
