@@ -218,10 +218,20 @@ def _ended(node, links, process_class, *, exit_status, message, inputs, outputs)
     return node
 
 
-def job(process_class, exit_status=0, *, message='', inputs=None, outputs=None, caller=None):
+def job(
+    process_class,
+    exit_status=0,
+    *,
+    message='',
+    inputs=None,
+    outputs=None,
+    caller=None,
+    options=None,
+):
     """A CalcJob that has ended."""
     node = CalcJobNode(computer=computer(), process_type=process_class.build_process_type())
-    node.set_option('resources', {'num_machines': 1, 'num_mpiprocs_per_machine': 1})
+    resources = {'num_machines': 1, 'num_mpiprocs_per_machine': 1}
+    node.set_options({'resources': resources, **(options or {})})
     if caller is not None:
         node.base.links.add_incoming(caller, LinkType.CALL_CALC, 'iteration_01')
     return _ended(

@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument('--folder', type=Path, help='Keep the demo here instead of removing it.')
     parser.add_argument(
         '--suite',
-        choices=('all', 'demo', 'potentials', 'ins', 'phonons', 'validate'),
+        choices=('all', 'demo', 'potentials', 'ins', 'phonons', 'validate', 'queries', 'report'),
         default='all',
     )
     parser.add_argument(
@@ -62,6 +62,16 @@ def main() -> int:
 
         with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
             keep(options.output, md_figures(Path(name)))
+    if options.suite in ('all', 'queries'):
+        from queries import queries_figures
+
+        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
+            keep(options.output, queries_figures(Path(name)))
+    if options.suite in ('all', 'report'):
+        from report import report_figures
+
+        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
+            keep(options.output, report_figures(Path(name)))
     if options.suite in ('all', 'phonons'):
         from phonons import phonons_figures
 
