@@ -1,0 +1,171 @@
+r"""Many cells to one list of potentials: means, errors, ranks with ties.
+
+A cell is one measured spectrum at one pressure. Every potential is judged on every cell: where it
+has no score, it gets the worst one, with the reason that it is missing. With weights :math:`w_c`
+and errors :math:`\sigma_c` of the cells
+
+.. math:: \bar C = \frac{\sum_c w_c C_c}{\sum_c w_c}, \qquad
+          \sigma = \frac{\sqrt{\sum_c w_c^2\sigma_c^2}}{\sum_c w_c}
+
+Two potentials tie where their means differ by no more than `significance` times the errors taken
+together. The rank is one more than the number of potentials that are significantly better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.scoring.score import WORST
+
+_SURE = 2.0  # standard errors
+
+
+@dataclass(frozen=True)
+class CellScore:
+    """One potential on one cell.
+
+    Attributes
+    ----------
+    headline : float
+        Cost, 0 … 1.
+    error : float
+        Its standard error.
+    failure : str
+        Reason of a failure; empty for none.
+    """
+
+    headline: float
+    error: float = 0.0
+    failure: str = ''
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.headline <= WORST and self.error >= 0 and math.isfinite(self.error)):
+            raise InputError(
+                f'A headline must be 0 … {WORST:g} and its error ≥ 0: {self.headline}, '
+                f'{self.error}.'
+            )
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One potential in the list.
+
+    Attributes
+    ----------
+    name : str
+        Of the potential.
+    rank : int
+        One more than the number of potentials that are significantly better.
+    mean, error : float
+        Over the cells.
+    tied_with : tuple of str
+        Potentials that cannot be told apart from it.
+    failures : dict of str to str
+        Reasons by cell, missing ones among them.
+    cells : dict of str to float
+        Headline by cell.
+    """
+
+    name: str
+    rank: int
+    mean: float
+    error: float
+    tied_with: tuple[str, ...]
+    failures: dict[str, str]
+    cells: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**asdict(self), 'tied_with': list(self.tied_with)}
+
+
+def rank_potentials(
+    scores: Mapping[str, Mapping[str, CellScore]],
+    *,
+    weights: Mapping[str, float] | None = None,
+    significance: float = _SURE,
+) -> tuple[Ranked, ...]:
+    """Rank potentials over cells.
+
+    Parameters
+    ----------
+    scores : mapping of str to (mapping of str to CellScore)
+        By potential and cell.
+    weights : mapping of str to float, optional
+        By cell, > 0; these are the cells. All cells that any potential has, weighted alike, if not
+        given.
+    significance : float
+        Number of standard errors.
+
+    Returns
+    -------
+    tuple of Ranked
+        Best first; of equals, by name.
+
+    Raises
+    ------
+    InputError
+        If there is no potential or no cell, a weight is not positive, or a score belongs to no
+        cell.
+    """
+    cells = dict(weights) if weights is not None else _all_cells(scores)
+    if not scores or not cells:
+        raise InputError('A ranking needs at least one potential and one cell.')
+    if not all(weight > 0 and math.isfinite(weight) for weight in cells.values()):
+        raise InputError(f'Weights of cells must be > 0: {cells}.')
+    strangers = sorted({cell for rows in scores.values() for cell in rows} - set(cells))
+    if strangers:
+        raise InputError(f'Scores of {", ".join(strangers)} belong to no cell that is weighted.')
+    full = {
+        name: {cell: rows.get(cell) or _missing() for cell in cells}
+        for name, rows in scores.items()
+    }
+    means = {name: _mean(rows, cells) for name, rows in full.items()}
+    return tuple(
+        _ranked(name, full[name], means, significance)
+        for name in sorted(full, key=lambda name: (means[name][0], name))
+    )
+
+
+def _all_cells(scores: Mapping[str, Mapping[str, CellScore]]) -> dict[str, float]:
+    return dict.fromkeys((cell for rows in scores.values() for cell in rows), 1.0)
+
+
+def _missing() -> CellScore:
+    return CellScore(WORST, failure='missing: it has no score on this cell')
+
+
+def _mean(rows: Mapping[str, CellScore], weights: Mapping[str, float]) -> tuple[float, float]:
+    total = sum(weights.values())
+    mean = sum(weights[cell] * row.headline for cell, row in rows.items()) / total
+    variance = sum((weights[cell] * row.error) ** 2 for cell, row in rows.items())
+    return mean, math.sqrt(variance) / total
+
+
+def _ranked(
+    name: str,
+    rows: Mapping[str, CellScore],
+    means: Mapping[str, tuple[float, float]],
+    significance: float,
+) -> Ranked:
+    mean, error = means[name]
+    better, tied = 0, []
+    for other, (theirs, their_error) in means.items():
+        # 1e-12: means that differ by rounding tie
+        apart = significance * math.hypot(error, their_error) + 1e-12
+        if other != name and abs(theirs - mean) <= apart:
+            tied.append(other)
+        better += theirs < mean - apart
+    return Ranked(
+        name=name,
+        rank=1 + better,
+        mean=mean,
+        error=error,
+        tied_with=tuple(sorted(tied)),
+        failures={cell: row.failure for cell, row in rows.items() if row.failure},
+        cells={cell: row.headline for cell, row in rows.items()},
+    )

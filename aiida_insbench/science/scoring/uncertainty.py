@@ -1,0 +1,189 @@
+r"""Uncertainty of a score: from counting, committee, pressure and convergence, and all together.
+
+- *Counting*: intensities are drawn anew within their errors, and scored again: a parametric
+  bootstrap. As each draw has the noise twice, costs rise by a bias, which is told; the error is
+  their scatter.
+- *Committee*: standard deviation over the members of a committee of potentials.
+- *Pressure*: root mean square of the changes one error above and below the stated pressure.
+- *Convergence*: largest change among simulations with coarser settings.
+
+The total is the root of the sum of squares; the components are independent. Energies in cm⁻¹.
+
+References
+----------
+Efron, *Ann. Statist.* 7, 1 (1979); Efron & Tibshirani, *An Introduction to the Bootstrap* (1993),
+ch. 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.ins.arrays import FloatArray
+from aiida_insbench.science.scoring.pressure_profile import SpectrumAt
+from aiida_insbench.science.scoring.score import score_summary, with_windows
+from aiida_insbench.science.scoring.settings import ScoringSettings
+from aiida_insbench.science.scoring.spectra import Measurement, Simulation
+from aiida_insbench.science.scoring.window_scores import Summary
+
+#: What has an uncertainty: cost, mean |shift| in cm⁻¹, mean residual.
+QUANTITIES = ('cost', 'shift', 'residual')
+_DRAWS = 40
+
+
+@dataclass(frozen=True)
+class Component:
+    """One source of uncertainty.
+
+    Attributes
+    ----------
+    cost, shift, residual : float
+        Standard errors; NaN where a shift or a residual is not known.
+    samples : int
+        Number of scores behind it.
+    bias : float
+        Mean cost of these scores less that of the score itself.
+    """
+
+    cost: float
+    shift: float
+    residual: float
+    samples: int
+    bias: float = 0.0
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """All sources that were looked at.
+
+    Attributes
+    ----------
+    components : dict of str to Component
+        ``counting``, ``committee``, ``pressure``, ``convergence``, those that are known.
+    cost, shift, residual : float
+        Totals.
+    """
+
+    components: dict[str, Component]
+    cost: float
+    shift: float
+    residual: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; NaN becomes None."""
+        plain = asdict(self)
+        return {key: _plain(value) for key, value in plain.items()}
+
+
+def uncertainty(
+    measured: Measurement,
+    simulated: Simulation,
+    settings: ScoringSettings,
+    *,
+    seed: int,
+    draws: int = _DRAWS,
+    committee: Sequence[Simulation] = (),
+    spectrum_at: SpectrumAt | None = None,
+    pressure: float | None = None,
+    pressure_error: float | None = None,
+    coarser: Sequence[Simulation] = (),
+    cell: Simulation | None = None,
+) -> Uncertainty:
+    """Uncertainty of one score from all sources that are given.
+
+    Parameters
+    ----------
+    measured : Measurement
+        With counting errors, or that source is left out.
+    simulated : Simulation
+        What is scored.
+    settings : ScoringSettings
+        Rules; windows stay those of the data as measured.
+    seed, draws : int
+        Of the bootstrap.
+    committee : sequence of Simulation
+        Spectra of at least two members.
+    spectrum_at : callable, optional
+        Spectrum at a pressure.
+    pressure, pressure_error : float, optional
+        GPa, with `spectrum_at`.
+    coarser : sequence of Simulation
+        With coarser meshes, fewer directions and the like.
+    cell : Simulation, optional
+        As in `score_spectrum`.
+
+    Returns
+    -------
+    Uncertainty
+        Components and totals.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two draws, one single member, or a pressure without its error.
+    """
+    fixed = with_windows(measured, settings)
+
+    def scored(data: Measurement, spectrum: Simulation) -> FloatArray:
+        return _numbers(score_summary(data, spectrum, fixed, cell=cell))
+
+    centre = scored(measured, simulated)
+    found: dict[str, Component] = {}
+    if measured.error is not None:
+        rows = [scored(one, simulated) for one in _redrawn(measured, seed, draws)]
+        found['counting'] = _scatter(rows, centre)
+    if committee:
+        if len(committee) < 2:
+            raise InputError('A committee has at least two members.')
+        found['committee'] = _scatter([scored(measured, one) for one in committee], centre)
+    if spectrum_at is not None:
+        if pressure is None or pressure_error is None or not pressure_error >= 0:
+            raise InputError('The error of a pressure needs the pressure and an error ≥ 0.')
+        places = (pressure, pressure - pressure_error, pressure + pressure_error)
+        at, *sides = (scored(measured, spectrum_at(place)) for place in places)
+        changes = np.array(sides) - at
+        found['pressure'] = _component(np.sqrt((changes**2).mean(axis=0)), sides, at)
+    if coarser:
+        rows = [scored(measured, one) for one in coarser]
+        found['convergence'] = _component(np.abs(np.array(rows) - centre).max(axis=0), rows, centre)
+    totals = [
+        float(np.sqrt(np.nansum([getattr(one, name) ** 2 for one in found.values()])))
+        for name in QUANTITIES
+    ]
+    return Uncertainty(found, *totals)
+
+
+def _redrawn(measured: Measurement, seed: int, draws: int) -> list[Measurement]:
+    if draws < 2:
+        raise InputError(f'A bootstrap needs at least two draws, not {draws}.')
+    generator = np.random.default_rng(seed)
+    return [
+        replace(measured, intensity=measured.values + generator.normal(0.0, 1.0, size) * sigma)
+        for size, sigma in [(len(measured.energies), measured.sigma)] * draws
+    ]
+
+
+def _numbers(summary: Summary) -> FloatArray:
+    values = [getattr(summary, name) for name in QUANTITIES]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _scatter(rows: Sequence[FloatArray], centre: FloatArray) -> Component:
+    return _component(np.std(rows, axis=0, ddof=1), rows, centre)
+
+
+def _component(errors: FloatArray, rows: Sequence[FloatArray], centre: FloatArray) -> Component:
+    bias = float(np.mean([row[0] for row in rows]) - centre[0])
+    cost, shift, residual = (float(error) for error in errors)
+    return Component(cost, shift, residual, samples=len(rows), bias=bias)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
