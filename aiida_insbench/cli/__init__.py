@@ -36,6 +36,10 @@ _COMMANDS = {
         'aiida_insbench.cli.validation:cmd_validation',
         'Verdicts on potentials: errors, volumes, dynamics.',
     ),
+    'benchmark': (
+        'aiida_insbench.cli.benchmark:cmd_benchmark',
+        'Rankings of potentials by spectra, records that travel.',
+    ),
     'query': ('aiida_insbench.cli.query:cmd_query', 'Ask the provenance graph.'),
     'doctor': ('aiida_insbench.cli.doctor:cmd_doctor', 'Find faults and say their remedy.'),
 }

@@ -9,6 +9,7 @@ import click
 from aiida.cmdline.params import options, types
 from aiida.cmdline.utils import decorators
 
+from aiida_insbench.cli.launch_benchmark import cmd_benchmark
 from aiida_insbench.cli.launch_dataset import cmd_dataset
 from aiida_insbench.cli.launch_validate import cmd_validate
 from aiida_insbench.cli.submission import (
@@ -148,3 +149,4 @@ def cmd_phonons(  # type: ignore[no-untyped-def]
 
 cmd_launch.add_command(cmd_dataset)
 cmd_launch.add_command(cmd_validate)
+cmd_launch.add_command(cmd_benchmark)

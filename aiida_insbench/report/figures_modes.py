@@ -6,7 +6,6 @@ Imaginary frequencies are drawn below zero, as negative numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +16,6 @@ from aiida_insbench.report.story import ModeLine, soft_rows
 from aiida_insbench.report.style import (
     BLUE,
     DFT_LOOK,
-    GREY,
     VERMILLION,
     Look,
     figure,
@@ -82,54 +80,6 @@ def mode_shifts(lines: Sequence[ModeLine], name: str, pressures: Mapping[str, fl
             f'modes-{_slug(name)}',
             f'Frequencies of Γ modes against pressure, {name} beside DFT',
         )
-
-
-def shift_comparison(lines: Sequence[ModeLine], names: Sequence[str]) -> str:
-    """Shift of every mode from the first to the last pressure, DFT beside the potentials."""
-    shown = [line for line in lines if line.first.get('shift') is not None][::-1]
-    looks = {'DFT': DFT_LOOK, **potential_looks(list(names))}
-    used: dict[str, Any] = {}
-    with figure(5.2, 1.5 + 0.3 * len(shown)) as drawn:
-        axes = drawn.add_subplot()
-        axes.axvline(0, color='#555555', linewidth=0.8)
-        for height, line in enumerate(shown):
-            axes.axhline(height, color='#e6e6e6', linewidth=0.8, zorder=0)
-            for name, row in soft_rows(line):
-                if row.get('shift') is None:
-                    continue
-                look = looks[name]
-                hollow = name == 'DFT'
-                (used[name],) = axes.plot(
-                    [row['shift']],
-                    [height],
-                    linestyle='',
-                    marker=look.marker,
-                    markersize=8.5 if hollow else 6,
-                    color=look.color,
-                    markerfacecolor='white' if hollow else look.color,
-                    zorder=2 if hollow else 3,
-                )
-        first = [next(iter(line.first['frequencies'].values())) for line in shown]
-        axes.set(
-            yticks=range(len(shown)),
-            yticklabels=[
-                f'{line.name}  {abs(value):.0f}{"i" if value < -0.5 else ""}'
-                for line, value in zip(shown, first, strict=True)
-            ],
-            ylim=(-0.7, len(shown) - 0.3),
-            xlabel='Shift, last − first pressure (cm⁻¹)',
-        )
-        axes.tick_params(axis='y', length=0)
-        _write_sides(axes)
-        drawn.legend(
-            list(used.values()),
-            list(used),
-            loc='outside upper left',
-            ncols=4,
-            handletextpad=0.2,
-            columnspacing=1.2,
-        )
-        return to_svg(drawn, 'shifts', 'Shift of each mode under pressure, DFT and potentials')
 
 
 def soft_mode_figure(line: ModeLine, names: Sequence[str], pressures: Mapping[str, float]) -> str:
@@ -304,25 +254,6 @@ def _legend_modes(axes: Axes, lines: Sequence[ModeLine], name: str) -> None:
         )
         names.append('DFT')
     axes.figure.legend(handles, names, loc='outside lower left', ncols=4, handlelength=2.4)
-
-
-def _write_sides(axes: Axes) -> None:
-    low, high = axes.get_xlim()
-    for shown, text, side, align in (
-        (low < 0, '◂ red', -7, 'right'),
-        (high > 0, 'blue ▸', 7, 'left'),
-    ):
-        if shown:
-            axes.annotate(
-                text,
-                (0, 1),
-                xycoords=axes.get_xaxis_transform(),
-                xytext=(side, 2),
-                textcoords='offset points',
-                ha=align,
-                fontsize=8.5,
-                color=GREY,
-            )
 
 
 def _tick_pressures(axes: Axes, labels: Iterable[str], pressures: Mapping[str, float]) -> None:

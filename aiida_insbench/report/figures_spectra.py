@@ -28,7 +28,7 @@ def stacked_spectra(spectra: Sequence[Mapping[str, Any]], *, bands: int = 6) -> 
     colors = _pressure_colors(len(spectra))
     with figure(6.4, 1.3 + 1.1 * len(spectra)) as drawn:
         axes = drawn.add_subplot()
-        low, high = _range(spectra)
+        low, high = energy_range(spectra)
         for index, (spectrum, color) in enumerate(zip(spectra, colors, strict=True)):
             base = index * _STEP
             energy, total = _visible(spectrum, spectrum['total'], tallest, low, high)
@@ -69,8 +69,8 @@ def parts(spectrum: Mapping[str, Any], kind: str) -> str:
     kind : {'elements', 'orders'}
         Which parts.
     """
-    pieces = _element_parts(spectrum) if kind == 'elements' else _order_parts(spectrum)
-    low, high = _range([spectrum])
+    pieces = element_parts(spectrum) if kind == 'elements' else order_parts(spectrum)
+    low, high = energy_range([spectrum])
     tallest = float(np.max(spectrum['total'])) or 1.0
     with figure(5.2, 2.7) as drawn:
         axes = drawn.add_subplot()
@@ -100,12 +100,14 @@ def parts(spectrum: Mapping[str, Any], kind: str) -> str:
         )
 
 
-def _element_parts(spectrum: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def element_parts(spectrum: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Parts by element, the greatest first."""
     elements = {key: np.asarray(value) for key, value in (spectrum.get('elements') or {}).items()}
     return sorted(elements.items(), key=lambda item: -float(item[1].sum()))
 
 
-def _order_parts(spectrum: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def order_parts(spectrum: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Parts by order, the high ones together."""
     orders = {int(key): np.asarray(value) for key, value in (spectrum.get('orders') or {}).items()}
     single = [
         ('order 1' if order == 1 else str(order), orders[order])
@@ -159,7 +161,7 @@ def _add_mev_axis(axes: Axes) -> None:
     top.tick_params(colors='#555555')
 
 
-def _range(spectra: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+def energy_range(spectra: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     """Range of energies, cut where the last per mille of the intensity remains."""
     ends = []
     for spectrum in spectra:

@@ -21,6 +21,11 @@ def number(value: Any, digits: int = 1, *, sign: bool = False) -> str:
     return ('−' if value < 0 else '+' if sign else '') + text
 
 
+def short(value: float) -> str:
+    """As few digits as tell the number, with a true minus sign."""
+    return f'{value:.6g}'.replace('-', '−')
+
+
 def wavenumber(value: Any) -> str:
     """Whole cm⁻¹, imaginary as 143i."""
     if value is None or not math.isfinite(value):
@@ -78,7 +83,14 @@ def flattened(data: Mapping[str, Any], prefix: str = '') -> list[tuple[str, str]
         elif isinstance(value, float):
             rows.append((name, f'{value:g}'))
         elif isinstance(value, list | tuple):
-            rows.append((name, ', '.join(str(item) for item in value)))
+            rows.append((name, ', '.join(_item(item) for item in value)))
         else:
             rows.append((name, MISSING if value is None else str(value)))
     return rows
+
+
+def _item(value: Any) -> str:
+    """One entry of a list: lists in lists as their words, a dash for None."""
+    if isinstance(value, list | tuple):
+        return ' '.join(_item(one) for one in value)
+    return MISSING if value is None else str(value)

@@ -6,15 +6,18 @@ Its one script moves the picture of the modes; without it there is a still pictu
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from aiida_insbench.report import figures_modes, figures_spectra, tables, tables_modes
+from aiida_insbench.report import (
+    figures_modes,
+    figures_shifts,
+    figures_spectra,
+    tables,
+    tables_modes,
+)
 from aiida_insbench.report.bands import sorted_spectra
 from aiida_insbench.report.limits import limits
 from aiida_insbench.report.mode_picture import still_picture, viewpoint
@@ -24,10 +27,9 @@ from aiida_insbench.report.numbers import (
     duration,
     flattened,
     number,
-    pressure,
     pressures,
-    wavenumber,
 )
+from aiida_insbench.report.page import markup, page_environment
 from aiida_insbench.report.story import (
     ModeLine,
     comparison,
@@ -57,40 +59,28 @@ def render_html(data: Mapping[str, Any]) -> str:
     str
         A whole HTML document.
     """
-    environment = Environment(
-        loader=PackageLoader('aiida_insbench.report', '.'),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        duration=duration,
-        formula=_formula,
-        moment=_moment,
-        number=number,
-        pressure=pressure,
-        tied=_tied,
-        wavenumber=wavenumber,
-    )
     lines = mode_lines(data)
-    return environment.get_template('template.html').render(
-        data=data,
-        crystal=data.get('crystal') or {},
-        campaign=data.get('campaign') or {},
-        provenance=data.get('provenance') or {},
-        pressures=pressures(sorted(data['pressures'].values())),
-        headline=headline(data),
-        summary=_summary(data, lines),
-        cards=[_card(one, soft_mode(lines)) for one in data.get('potentials') or []],
-        limits=limits(data),
-        facts=_facts(data),
-        settings=flattened((data.get('provenance') or {}).get('settings') or {}),
-        dft_level=flattened((data.get('provenance') or {}).get('dft_level') or {}),
-        view=_view(data),
-        **_mode_parts(data, lines),
-        **_spectrum_parts(data),
-        **_potential_parts(data),
+    return (
+        page_environment()
+        .get_template('template.html')
+        .render(
+            data=data,
+            crystal=data.get('crystal') or {},
+            campaign=data.get('campaign') or {},
+            provenance=data.get('provenance') or {},
+            pressures=pressures(sorted(data['pressures'].values())),
+            headline=headline(data),
+            summary=_summary(data, lines),
+            cards=[_card(one, soft_mode(lines)) for one in data.get('potentials') or []],
+            limits=limits(data),
+            facts=_facts(data),
+            settings=flattened((data.get('provenance') or {}).get('settings') or {}),
+            dft_level=flattened((data.get('provenance') or {}).get('dft_level') or {}),
+            view=_view(data),
+            **_mode_parts(data, lines),
+            **_spectrum_parts(data),
+            **_potential_parts(data),
+        )
     )
 
 
@@ -157,14 +147,14 @@ def _mode_parts(data: Mapping[str, Any], lines: list[ModeLine]) -> dict[str, Any
     if soft is not None:
         figures.append(figures_modes.soft_mode_figure(soft, names, known))
     if any(line.first.get('shift') is not None for line in lines):
-        figures.append(figures_modes.shift_comparison(lines, names))
+        figures.append(figures_shifts.shift_comparison(lines, names))
     return {
-        'mode_figures': _markup(figures_modes.mode_shifts(lines, name, known) for name in names),
+        'mode_figures': markup(figures_modes.mode_shifts(lines, name, known) for name in names),
         'mode_table': tables_modes.mode_table(lines, data),
         'kind_table': tables_modes.kind_table(data),
         'segment_tables': tables_modes.segment_tables(data),
         'reason_table': tables_modes.reason_table(data),
-        'soft_figures': _markup(figures),
+        'soft_figures': markup(figures),
         'soft_name': soft.name if soft else '',
     }
 
@@ -198,7 +188,7 @@ def _spectrum_parts(data: Mapping[str, Any]) -> dict[str, Any]:
         'parts': [
             {
                 'pressure': one['pressure'],
-                'figures': _markup(
+                'figures': markup(
                     figures_spectra.parts(one, kind)
                     for kind in ('elements', 'orders')
                     if one.get(kind)
@@ -221,7 +211,7 @@ def _potential_parts(data: Mapping[str, Any]) -> dict[str, Any]:
         'error_table': tables.error_table(data) if data.get('potentials') else None,
         'split_table': tables.split_table(data),
         'relaxed_table': tables.relaxed_table(data),
-        'training': _markup(
+        'training': markup(
             figures_modes.training_curve(curves, key, label)
             for key, label in quantities
             if any(curve.get(key) for curve in curves.values())
@@ -253,27 +243,3 @@ def _identity(campaign: Mapping[str, Any]) -> str:
 
 def _with_unit(value: Any) -> str:
     return f'{number(value, 0)} cm⁻¹' if value is not None else 'no reference'
-
-
-def _markup(figures: Any) -> list[Markup]:
-    """SVG made here, with every text from outside escaped by matplotlib."""
-    return [Markup(figure) for figure in figures]  # noqa: S704
-
-
-def _tied(text: str) -> str:
-    """Keep numbers with their units, and chains of numbers, on one line."""
-    chain = text.replace(' → ', '\u00a0→\u00a0')
-    return re.sub(r'(?<=[\di]) (?=(?:cm⁻¹|GPa|meV/Å|K\b))', '\u00a0', chain)
-
-
-def _formula(text: Any) -> Markup:
-    """Digits of a formula as subscripts."""
-    return Markup(re.sub(r'(?<=[A-Za-z)])(\d+)', r'<sub>\1</sub>', str(escape(text))))  # noqa: S704
-
-
-def _moment(text: Any) -> str:
-    """ISO time as date and time."""
-    try:
-        return datetime.fromisoformat(str(text)).strftime('%Y-%m-%d %H:%M %Z').strip()
-    except ValueError:
-        return str(text)

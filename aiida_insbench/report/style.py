@@ -11,9 +11,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -60,6 +63,9 @@ _POTENTIAL_LOOKS = (
     Look(ORANGE, '-.', 's'),
     Look(GREEN, ':', 'D'),
     Look(PURPLE, (0, (5, 1, 1, 1, 1, 1)), 'v'),  # type: ignore[arg-type]
+    Look(SKY, (0, (8, 2)), '<'),  # type: ignore[arg-type]
+    Look(VERMILLION, (0, (1, 1)), '>'),  # type: ignore[arg-type]
+    Look(GREY, (0, (3, 1, 1, 1)), 'P'),  # type: ignore[arg-type]
 )
 #: Parts of a spectrum: elements, or orders.
 PART_LOOKS = (
@@ -111,6 +117,24 @@ def to_svg(drawn: Figure, name: str, description: str) -> str:
     text = re.sub(r'\s*\n\s*', '\n', text)
     head = f'<svg role="img" aria-label="{_escape(description)}" class="figure"'
     return re.sub(r'<svg width="[^"]*" height="[^"]*"|<svg', head, text, count=1)
+
+
+def save(drawn: Figure, path: Path) -> None:
+    """Write a figure made inside `figure` as a file: .png (300 dpi), .svg or .pdf.
+
+    The same figure gives the same bytes: no dates are in it.
+    """
+    # the canvases themselves: `savefig` draws everything twice
+    with mpl.rc_context({**_RC, 'svg.hashsalt': path.stem}):
+        if path.suffix == '.png':
+            drawn.set_dpi(300)
+            canvas = FigureCanvasAgg(drawn)
+            canvas.print_png(path, metadata={'Software': None}, pil_kwargs={'compress_level': 3})
+        elif path.suffix == '.svg':
+            FigureCanvasSVG(drawn).print_svg(path, metadata={'Date': None, 'Creator': None})
+        else:
+            undated = {'CreationDate': None, 'Creator': None, 'Producer': None}
+            FigureCanvasPdf(drawn).print_pdf(path, metadata=undated)
 
 
 def _shortened(path: re.Match[str]) -> str:

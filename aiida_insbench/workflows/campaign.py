@@ -13,9 +13,8 @@ from aiida_insbench.calculations.sample import validate_pressures
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.data.spectrum import SpectrumData
-from aiida_insbench.science.errors import StructureError
-from aiida_insbench.science.structures import check_crystal
 from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
+from aiida_insbench.workflows.crystal_checks import validate_crystal
 from aiida_insbench.workflows.dataset import DatasetWorkChain
 from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain
 from aiida_insbench.workflows.finetune import FinetuneWorkChain
@@ -29,17 +28,6 @@ from aiida_insbench.workflows.sub_process import failure_of
 
 _FROM_ROUND = ('structure', 'potential', 'relax', 'relaxed', 'pools', 'known')
 _FROM_DATA = ('train.dataset', 'train.validation', 'train.start')
-
-
-def validate_crystal(value: StructureData | None, _port: object = None) -> str | None:
-    """Port validator: a periodic crystal without atoms on top of each other."""
-    if value is None:
-        return None
-    try:
-        check_crystal(value.get_ase())
-    except (StructureError, ValueError) as exc:
-        return str(exc)
-    return None
 
 
 def _training_inputs(spec: Any, namespace: str) -> None:
@@ -90,7 +78,9 @@ class CampaignWorkChain(CampaignProtocol, WorkChain):
             namespace='phonons',
             exclude=('phonons.potential', 'phonons.structure', 'phonons.pressures'),
         )
-        spec.expose_inputs(InsWorkChain, namespace='ins', exclude=('ins.force_constants',))
+        spec.expose_inputs(
+            InsWorkChain, namespace='ins', exclude=('ins.force_constants', 'ins.motions')
+        )
         spec.expose_inputs(
             EvaluateBaseWorkChain,
             namespace='evaluate',

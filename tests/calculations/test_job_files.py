@@ -5,7 +5,17 @@ import json
 import numpy as np
 import pytest
 from aiida.common.folders import SandboxFolder
-from aiida.orm import ArrayData, Data, Dict, Int, List, RemoteData, Str, StructureData, to_aiida_type
+from aiida.orm import (
+    ArrayData,
+    Data,
+    Dict,
+    Int,
+    List,
+    RemoteData,
+    Str,
+    StructureData,
+    to_aiida_type,
+)
 from ase.build import bulk
 from fake_nodes import (
     LEVEL,

@@ -1,0 +1,158 @@
+"""Calcfunctions of the benchmark: one score a cell, one ranking of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from aiida.engine import ExitCode, calcfunction
+from aiida.orm import ArrayData, Dict, List
+
+from aiida_insbench.calculations.measured import conditions_of
+from aiida_insbench.data.spectrum import BIN_EDGES, SpectrumData
+from aiida_insbench.science.benchmark.table import benchmark_table
+from aiida_insbench.science.errors import ComputationError, InputError
+from aiida_insbench.science.ins.instruments import find_instrument
+from aiida_insbench.science.ins.resolution import published_resolution
+from aiida_insbench.science.pressure import pressure_from_label
+from aiida_insbench.science.scoring.cell import CellSettings, Target, score_cell
+from aiida_insbench.science.scoring.spectra import Measurement, Simulation
+
+ERROR_BAD_INPUT = 210
+#: Between the name of a potential and that of a target, in link labels; neither may hold it.
+SEPARATOR = '__of__'
+_REFERENCE = 'reference_'
+
+
+@calcfunction  # type: ignore[untyped-decorator]
+def score_spectra(
+    target: SpectrumData, rules: Dict, **spectra: SpectrumData
+) -> dict[str, Any] | ExitCode:
+    """Score spectra of one potential over pressure against a target.
+
+    Parameters
+    ----------
+    target : SpectrumData
+        Measured, or the DFT reference's, with the instrument's resolution.
+    rules : Dict
+        See `CellSettings.from_dict`.
+    spectra : SpectrumData
+        By pressure label (``p_1500``); under ``reference_<label>`` those of DFT, as an anchor.
+
+    Returns
+    -------
+    dict or ExitCode
+        ``score`` (Dict, see `CellResult`), ``overlay`` (ArrayData); 210 with the reason if they
+        cannot be scored.
+    """
+    mine = {label: node for label, node in spectra.items() if not label.startswith(_REFERENCE)}
+    dft = {
+        label.removeprefix(_REFERENCE): node
+        for label, node in spectra.items()
+        if label.startswith(_REFERENCE)
+    }
+    try:
+        found = score_cell(
+            target_of(target),
+            _by_pressure(mine),
+            CellSettings.from_dict(rules.get_dict()),
+            reference=_by_pressure(dft) if dft else None,
+        )
+    except (InputError, ComputationError) as exc:
+        return ExitCode(ERROR_BAD_INPUT, f'The spectra cannot be scored: {exc}')
+    overlay = ArrayData()
+    for name, values in found.arrays.items():
+        overlay.set_array(name, values)
+    return {'score': Dict({**found.table, 'warnings': _warnings(mine)}), 'overlay': overlay}
+
+
+@calcfunction  # type: ignore[untyped-decorator]
+def rank_scores(
+    rules: Dict, cells: List, failures: Dict, comparison: Dict | None = None, **scores: Dict
+) -> Dict:
+    """Rank potentials, failures counted, with a verdict on each in words.
+
+    Parameters
+    ----------
+    rules : Dict
+        See `benchmark_table`.
+    cells : List
+        Targets: ``name``, ``kind`` (measured or dft), ``pressure`` (GPa), ``blind``, facts.
+    failures : Dict
+        Reasons by potential, then by target; what has no score and no reason counts as missing.
+    comparison : Dict, optional
+        Output of `insbench.analyse` on the same potentials.
+    scores : Dict
+        Outputs ``score``, as ``<potential>__of__<target>``.
+
+    Returns
+    -------
+    Dict
+        See `benchmark_table`.
+    """
+    by_potential: dict[str, dict[str, Any]] = {}
+    for label, node in scores.items():
+        potential, _, cell = label.partition(SEPARATOR)
+        by_potential.setdefault(potential, {})[cell] = node.get_dict()
+    return Dict(
+        benchmark_table(
+            by_potential,
+            cells=cells.get_list(),
+            failures=failures.get_dict(),
+            comparison=comparison.get_dict() if comparison is not None else None,
+            rules=rules.get_dict(),
+        )
+    )
+
+
+def target_of(node: SpectrumData) -> Target:
+    """Spectrum of a node as something to be reproduced.
+
+    Raises
+    ------
+    InputError
+        If it has no resolution yet, or its numbers are unsound.
+    """
+    if node.has_contributions:
+        raise InputError('The target has no resolution yet; give a spectrum, not contributions.')
+    names = node.get_arraynames()
+    measured = node.origin == 'measured'
+    conditions = conditions_of(node) if measured else None
+    incident = (
+        conditions.incident_energy
+        if conditions
+        else node.details.get('settings', {}).get('incident_energy')
+    )
+    instrument = find_instrument(node.instrument, incident_energy=incident)
+    energies = node.energy_transfer
+    data = Measurement(
+        energies=energies,
+        intensity=node.total,
+        error=node.get_array('error') if 'error' in names else None,
+        mask=node.get_array('kept') == 0 if 'kept' in names else None,
+        resolution=published_resolution(instrument, energy_transfer=np.abs(energies)),
+        bin_edges=node.get_array(BIN_EDGES) if BIN_EDGES in names else None,
+    )
+    return Target(
+        data=data,
+        pressure=node.pressure,
+        pressure_error=conditions.pressure_error if conditions else 0.0,
+    )
+
+
+def _by_pressure(spectra: Mapping[str, SpectrumData]) -> dict[float, Simulation]:
+    return {
+        pressure_from_label(label): Simulation(node.energy_transfer, node.total)
+        for label, node in spectra.items()
+    }
+
+
+def _warnings(spectra: Mapping[str, SpectrumData]) -> list[str]:
+    """What the simulations themselves say of their convergence."""
+    return [
+        f'{label}: {text}'
+        for label, node in sorted(spectra.items())
+        for text in node.details.get('warnings', [])
+        if 'not converged' in text
+    ]

@@ -1,0 +1,157 @@
+"""``aiida-insbench launch benchmark``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from aiida.cmdline.params import options, types
+from aiida.cmdline.utils import decorators
+
+from aiida_insbench.cli.submission import (
+    DEFAULT_CODES,
+    OVERRIDES,
+    PROTOCOL,
+    built,
+    submit_and_say,
+)
+
+_POTENTIAL = types.DataParamType(sub_classes=('aiida.data:insbench.potential',))
+_SPECTRUM = types.DataParamType(sub_classes=('aiida.data:insbench.spectrum',))
+_WORK = types.ProcessParamType(sub_classes=('aiida.node:process.workflow.workchain',))
+
+
+@click.command('benchmark')
+@click.option(
+    '--potential',
+    'potentials',
+    type=(str, _POTENTIAL),
+    multiple=True,
+    required=True,
+    metavar='NAME POTENTIAL',
+    help='A competitor: its name here, and label, PK or UUID. Repeat for each.',
+)
+@click.option('--structure', type=click.Path(path_type=Path), required=True, help='CIF or so.')
+@click.option('--pressures', required=True, help='GPa; measured ones must lie between.')
+@click.option(
+    '--measured',
+    type=(str, _SPECTRUM),
+    multiple=True,
+    metavar='NAME SPECTRUM',
+    help='A measured spectrum: its name here, and label, PK or UUID. Repeat for each.',
+)
+@click.option('--series', help='Instead: all spectra of a pressure series.')
+@click.option('--blind', multiple=True, help='Name of a measured spectrum no potential saw.')
+@click.option('--dft', type=_WORK, help='Finished phonons by DFT (insbench.reference).')
+@click.option(
+    '--validation', 'validations', type=_WORK, multiple=True, help='Finished, of a competitor.'
+)
+@click.option('--rules', default='insbench-1', show_default=True, help='Frozen rules by name.')
+@options.CODE(required=False, help='insbench-job.')
+@PROTOCOL
+@OVERRIDES
+@click.option('--threads', type=click.IntRange(min=1), default=1, show_default=True)
+@click.option('--dry-run', is_flag=True, help='Check everything, submit nothing.')
+@decorators.with_dbenv()
+def cmd_benchmark(  # type: ignore[no-untyped-def]
+    potentials, structure, pressures, measured, series, blind, dft, validations, rules, code,
+    protocol, overrides, threads, dry_run,
+) -> None:  # fmt: skip
+    r"""Potentials against measured spectra and DFT: one score a cell, one ranking.
+
+    \b
+    Example: aiida-insbench launch benchmark --potential base 12 --potential fine 34
+             --structure mgh2.cif --pressures 0,1,2 --dft 405
+    """
+    from aiida.orm import StructureData, load_code
+
+    from aiida_insbench.cli.preflight import read_structure
+    from aiida_insbench.cli.site import COMPUTER
+    from aiida_insbench.science.pressure import parse_pressures
+    from aiida_insbench.workflows.benchmark import BenchmarkWorkChain
+
+    def build() -> Any:
+        competitors = _named(potentials, 'potential')
+        return BenchmarkWorkChain.get_builder_from_protocol(
+            code or load_code(f'{DEFAULT_CODES[1]}@{COMPUTER}'),
+            competitors,
+            StructureData(ase=read_structure(structure)),
+            parse_pressures(pressures),
+            measured=_targets(measured, series),
+            reference=_force_constants(dft),
+            verdicts=_verdicts(validations, competitors),
+            blind=blind,
+            rules=rules,
+            protocol=protocol,
+            overrides=overrides,
+            threads=threads,
+        )
+
+    submit_and_say(
+        built(build),
+        'benchmark',
+        dry_run=dry_run,
+        then='aiida-insbench benchmark show {pk} once it has finished',
+    )
+
+
+def _named(pairs: Any, what: str) -> dict[str, Any]:
+    """Nodes by name.
+
+    Raises
+    ------
+    InputError
+        If a name is given twice.
+    """
+    from aiida_insbench.science.errors import InputError
+
+    names = [name for name, _ in pairs]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f'Two of --{what} are called {", ".join(repeated)}.')
+    return dict(pairs)
+
+
+def _targets(measured: Any, series: str | None) -> dict[str, Any]:
+    from aiida_insbench.cli.spectrum_series import series_of
+    from aiida_insbench.science.errors import InputError
+    from aiida_insbench.science.pressure import pressure_label
+
+    if not series:
+        return _named(measured, 'measured')
+    if measured:
+        raise InputError('--series and --measured are two lists of targets; give one.')
+    return {f'{pressure_label(node.pressure)}_{node.pk}': node for node in series_of(series)}
+
+
+def _force_constants(dft: Any) -> dict[str, Any]:
+    from aiida_insbench.science.errors import InputError
+
+    if dft is None:
+        return {}
+    if 'force_constants' not in dft.outputs:
+        raise InputError(f'Process {dft.pk} ({dft.process_label}) has no `force_constants`.')
+    return dict(dft.outputs.force_constants.items())
+
+
+def _verdicts(validations: Any, competitors: dict[str, Any]) -> dict[str, Any]:
+    """Verdicts by the name of the potential they are on.
+
+    Raises
+    ------
+    InputError
+        If a validation is of none of them, or has no verdict.
+    """
+    from aiida_insbench.science.errors import InputError
+
+    found = {}
+    for process in validations:
+        if 'verdict' not in process.outputs:
+            raise InputError(f'Process {process.pk} ({process.process_label}) has no `verdict`.')
+        names = [
+            name for name, node in competitors.items() if node.uuid == process.inputs.potential.uuid
+        ]
+        if not names:
+            raise InputError(f'Validation {process.pk} is of none of the potentials given.')
+        found[names[0]] = process.outputs.verdict
+    return found

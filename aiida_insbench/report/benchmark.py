@@ -1,0 +1,200 @@
+"""A benchmark read from the graph: every number of its report is a node's property or output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from aiida.orm import CalcJobNode, WorkChainNode
+from ase.formula import Formula
+
+from aiida_insbench import __version__
+from aiida_insbench.data.dataset import DatasetData
+from aiida_insbench.science.benchmark.records import leaderboard_record
+from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.pressure import pressure_from_label, pressure_labels
+
+
+def collect_benchmark(process: WorkChainNode) -> dict[str, Any]:
+    """Gather what the report of a benchmark shows.
+
+    Parameters
+    ----------
+    process : WorkChainNode
+        Of `BenchmarkWorkChain`, with its ranking.
+
+    Returns
+    -------
+    dict
+        JSON-ready. ``schema``, ``title``, ``generated``; ``benchmark`` (pk, uuid, label,
+        wall_time_s); ``crystal`` (formula, n_atoms); ``pressures`` (GPa by label); ``rules``;
+        ``ranking`` (see `benchmark_table`); ``cells``: by target its row, ``error`` (counting) and
+        by potential ``scores`` and ``overlays`` (arrays); ``spectra``: by competitor, group of
+        targets and pressure label; ``comparison`` (stage ``analyse``) or None; ``potentials``;
+        ``verdicts`` of validations; ``provenance``.
+
+    Raises
+    ------
+    InputError
+        If there is no ranking.
+    """
+    if 'ranking' not in process.outputs:
+        raise InputError(f'Process {process.pk} ({process.process_label}) has no ranking.')
+    outputs, inputs = process.outputs, process.inputs
+    ranking = outputs.ranking.get_dict()
+    formula = _formula(process)
+    return {
+        'schema': 1,
+        'title': f'{formula} under pressure: {len(ranking["ranked"])} potentials',
+        'generated': datetime.now(tz=UTC).isoformat(timespec='seconds'),
+        'benchmark': {
+            'pk': process.pk,
+            'uuid': str(process.uuid),
+            'label': process.label,
+            'wall_time_s': (process.mtime - process.ctime).total_seconds(),
+        },
+        'crystal': {'formula': formula, 'n_atoms': len(inputs.structure.sites)},
+        'pressures': pressure_labels(inputs.pressures.get_list()),
+        'rules': inputs.rules.get_dict(),
+        'ranking': ranking,
+        'cells': [_cell(process, row) for row in ranking['cells']],
+        'spectra': _spectra(outputs),
+        'comparison': outputs.comparison.get_dict() if 'comparison' in outputs else None,
+        'potentials': {name: _potential(node) for name, node in inputs.potentials.items()},
+        'verdicts': {
+            name: node.get_dict()
+            for name, node in (inputs.verdicts.items() if 'verdicts' in inputs else ())
+        },
+        'provenance': _provenance(process),
+    }
+
+
+def record_of(process: WorkChainNode) -> dict[str, Any]:
+    """Leaderboard record of a benchmark, see `leaderboard_record`."""
+    from aiida import __version__ as aiida_version
+
+    return leaderboard_record(
+        process.outputs.ranking.get_dict(),
+        rules=process.inputs.rules.get_dict(),
+        potentials={name: _potential(node) for name, node in process.inputs.potentials.items()},
+        crystal=_formula(process),
+        software={'aiida-insbench': __version__, 'aiida-core': aiida_version},
+        provenance={
+            'benchmark': str(process.uuid),
+            'ranking': str(process.outputs.ranking.uuid),
+        },
+    )
+
+
+def _formula(process: WorkChainNode) -> str:
+    symbols = str(process.inputs.structure.get_ase().symbols)
+    return str(Formula(symbols).reduce()[0].convert('metal'))
+
+
+def _cell(process: WorkChainNode, row: Mapping[str, Any]) -> dict[str, Any]:
+    outputs, name = process.outputs, row['name']
+    scores = outputs.scores if 'scores' in outputs else {}
+    found: dict[str, Any] = {'row': dict(row), 'scores': {}, 'overlays': {}, 'error': None}
+    for potential in scores:
+        if name not in scores[potential]:
+            continue
+        found['scores'][potential] = {
+            **scores[potential][name].get_dict(),
+            'pk': scores[potential][name].pk,
+        }
+        overlay = outputs.overlays[potential][name]
+        found['overlays'][potential] = {
+            array: overlay.get_array(array).tolist() for array in overlay.get_arraynames()
+        }
+    measured = process.inputs.measured if 'measured' in process.inputs else {}
+    if name in measured and 'error' in measured[name].get_arraynames():
+        found['error'] = measured[name].get_array('error').tolist()
+    return found
+
+
+def _spectra(outputs: Any) -> dict[str, Any]:
+    """By competitor and group of targets; rising pressure."""
+    if 'spectrum' not in outputs:
+        return {}
+    return {
+        name: {
+            group: {
+                label: _spectrum(by_label[label])
+                for label in sorted(by_label, key=pressure_from_label)
+            }
+            for group, by_label in groups.items()
+        }
+        for name, groups in outputs.spectrum.items()
+    }
+
+
+def _spectrum(node: Any) -> dict[str, Any]:
+    return {
+        'pk': node.pk,
+        'pressure': node.pressure,
+        'instrument': node.instrument,
+        'temperature': node.temperature,
+        'energy': node.energy_transfer.tolist(),
+        'total': node.total.tolist(),
+        'elements': {key: values.tolist() for key, values in node.components('element').items()},
+        'orders': {key: values.tolist() for key, values in node.components('order').items()},
+        'bands': node.details['bands'],
+        'warnings': node.details['warnings'],
+    }
+
+
+def _potential(node: Any) -> dict[str, Any]:
+    """What a potential is and what it learnt from, its ancestors by fine-tuning included."""
+    dataset = _dataset_of(node)
+    return {
+        'pk': node.pk,
+        'uuid': str(node.uuid),
+        'label': node.label,
+        'flavour': node.flavour,
+        'elements': node.elements,
+        'sha256': node.sha256,
+        'n_frames': None if dataset is None else dataset.n_frames,
+        'pressures_learnt': None if dataset is None else list(dataset.target_pressures),
+        'dft_level': node.dft_level,
+        'started_from': _start_of(node),
+    }
+
+
+def _dataset_of(node: Any) -> DatasetData | None:
+    creator = node.creator
+    if creator is None or 'dataset' not in creator.inputs:
+        return None
+    dataset = creator.inputs.dataset
+    return dataset if isinstance(dataset, DatasetData) else None
+
+
+def _start_of(node: Any) -> int | None:
+    creator = node.creator
+    if creator is None or 'start' not in creator.inputs:
+        return None
+    return int(creator.inputs.start.pk)
+
+
+def _provenance(process: WorkChainNode) -> dict[str, Any]:
+    descendants = process.called_descendants
+    jobs = [node for node in descendants if isinstance(node, CalcJobNode)]
+    cached = [node for node in descendants if node.base.caching.is_created_from_cache]
+    versions = {}
+    if 'comparison' in process.outputs:
+        versions = process.outputs.comparison.get_dict().get('job', {}).get('versions', {})
+    return {
+        'n_processes': len(descendants) + 1,
+        'n_jobs': len(jobs),
+        'n_cached': len(cached),
+        'n_pw': sum(1 for node in jobs if node.process_label == 'PwCalculation'),
+        'versions': {'aiida-insbench': __version__, **versions},
+        'nodes': {
+            'benchmark': f'{process.pk} ({process.uuid})',
+            'ranking': f'{process.outputs.ranking.pk} ({process.outputs.ranking.uuid})',
+            **{
+                f'potential {name}': f'{node.pk} ({node.uuid})'
+                for name, node in process.inputs.potentials.items()
+            },
+        },
+    }

@@ -1,0 +1,262 @@
+"""`BenchmarkWorkChain`: potentials × pressures × targets, scored, ranked and told in words.
+
+Targets are measured spectra and, where there is a DFT reference, its spectra at each pressure. What
+a potential cannot do (relax, stay stable, hold in molecular dynamics) is the worst score with its
+reason, never a missing row and never the end of this process.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida.common import AttributeDict
+from aiida.engine import ExitCode, ToContext, WorkChain, if_
+from aiida.orm import Dict, List
+
+from aiida_insbench.calculations.scores import SEPARATOR, rank_scores, score_spectra
+from aiida_insbench.science.benchmark.table import DFT, OF_DFT
+from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
+from aiida_insbench.workflows.benchmark_failures import (
+    failures_of_dynamics,
+    failures_of_modes,
+    failures_of_phonons,
+    failures_of_spectra,
+)
+from aiida_insbench.workflows.benchmark_ports import (
+    define_inputs,
+    define_outputs,
+    validate_benchmark,
+)
+from aiida_insbench.workflows.benchmark_targets import (
+    DFT_GROUP,
+    BenchmarkTarget,
+    Group,
+    groups_of,
+    ins_inputs,
+    target_rows,
+)
+from aiida_insbench.workflows.ins import InsWorkChain
+from aiida_insbench.workflows.phonons import PhononsWorkChain
+from aiida_insbench.workflows.protocols.benchmark import BenchmarkProtocol
+from aiida_insbench.workflows.reference import ReferenceWorkChain
+from aiida_insbench.workflows.sub_process import failure_of
+
+
+class BenchmarkWorkChain(BenchmarkProtocol, WorkChain):
+    """Phonons and spectra of every potential, one score a cell, one ranking."""
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Declare ports and outline."""
+        super().define(spec)
+        define_inputs(spec)
+        spec.inputs.validator = validate_benchmark
+        spec.outline(
+            cls.run_phonons,
+            cls.inspect_phonons,
+            cls.run_spectra,
+            cls.inspect_spectra,
+            if_(cls.should_compare_modes)(
+                cls.run_analysis,
+                cls.inspect_analysis,
+            ),
+            cls.score_cells,
+            cls.rank,
+        )
+        define_outputs(spec)
+        spec.exit_code(
+            411, 'ERROR_SUB_PROCESS_FAILED', message='{stage} failed: [{status}] {message}'
+        )
+        spec.exit_code(412, 'ERROR_NOTHING_TO_RANK', message='No potential was scored: {message}')
+
+    # Vibrations
+
+    def run_phonons(self) -> ToContext:
+        """Of every potential, and of DFT if that is to be computed, side by side."""
+        running = {}
+        for name, potential in self.inputs.potentials.items():
+            inputs = AttributeDict(self.exposed_inputs(PhononsWorkChain, namespace='phonons'))
+            inputs.phonons.potential = potential
+            inputs.phonons.structure = self.inputs.structure
+            inputs.phonons.pressures = self.inputs.pressures
+            inputs.metadata.call_link_label = f'phonons_{name}'
+            running[f'phonons_{name}'] = self.submit(PhononsWorkChain, **inputs)
+        if 'dft' in self.inputs:
+            dft = AttributeDict(self.exposed_inputs(ReferenceWorkChain, namespace='dft'))
+            dft.metadata.call_link_label = 'dft'
+            running['dft'] = self.submit(ReferenceWorkChain, **dft)
+        return ToContext(**running)
+
+    def inspect_phonons(self) -> ExitCode | None:
+        """Collect force constants; pressures a potential does not reach count against it."""
+        self.ctx.force_constants, self.ctx.failures = {}, {}
+        reference = {'force_constants': dict(self.inputs.get('reference', {})), 'modes': {}}
+        if 'dft' in self.ctx:
+            failure = failure_of(self, 'DFT reference', self.ctx.dft)
+            if failure is not None:
+                return failure
+            for name in reference:
+                reference[name] = dict(self.ctx.dft.outputs[name])
+        self.ctx.reference = reference['force_constants']
+        for label, node in self.ctx.reference.items():
+            self.out(f'force_constants.{DFT}.{label}', node)
+        for name in self.inputs.potentials:
+            self._collect(name, reference['modes'])
+        return None
+
+    def _collect(self, name: str, reference_modes: dict[str, Any]) -> None:
+        node = self.ctx[f'phonons_{name}']
+        outputs = node.outputs
+        found = dict(outputs.force_constants) if 'force_constants' in outputs else {}
+        modes = dict(outputs.modes) if 'modes' in outputs else {}
+        pressures = self.inputs.pressures.get_list()
+        failures = failures_of_phonons(pressures, found, node)
+        failures.update(failures_of_modes(modes, reference_modes))
+        if name in self.inputs.get('verdicts', {}):
+            failures.update(failures_of_dynamics(pressures, self.inputs.verdicts[name].get_dict()))
+        self.ctx.force_constants[name] = found
+        self.ctx.failures[name] = failures
+        for label, constants in found.items():
+            self.out(f'force_constants.{name}.{label}', constants)
+
+    # Spectra
+
+    def run_spectra(self) -> ToContext:
+        """Of every potential and of DFT, for each kind of target."""
+        running = {}
+        for group in self._groups():
+            for name, constants in self._competitors(group).items():
+                inputs = AttributeDict(self.exposed_inputs(InsWorkChain, namespace='ins'))
+                inputs.update(ins_inputs(inputs, group, constants))
+                key = f'spectra_{group.name}_{name}'
+                inputs.metadata = {'call_link_label': key}
+                running[key] = self.submit(InsWorkChain, **inputs)
+        return ToContext(**running)
+
+    def inspect_spectra(self) -> None:
+        """Collect spectra; a pressure without one counts against the potential."""
+        self.ctx.spectra = {}
+        for group in self._groups():
+            self.ctx.spectra[group.name] = {}
+            for name in self._competitors(group):
+                node = self.ctx[f'spectra_{group.name}_{name}']
+                outputs = node.outputs
+                spectra = dict(outputs.spectrum) if 'spectrum' in outputs else {}
+                self.ctx.spectra[group.name][name] = spectra
+                for label, spectrum in spectra.items():
+                    self.out(f'spectrum.{name}.{group.name}.{label}', spectrum)
+                if name != DFT:
+                    lost = failures_of_spectra(self.ctx.force_constants[name], spectra, node)
+                    for label, reason in lost.items():
+                        self.ctx.failures[name].setdefault(label, reason)
+
+    def _groups(self) -> list[Group]:
+        return groups_of(self.inputs.get('measured', {}), reference=self.ctx.reference)
+
+    def _targets(self) -> list[BenchmarkTarget]:
+        return target_rows(
+            self.inputs.get('measured', {}),
+            self._groups(),
+            self.ctx.spectra,
+            blind=self.inputs.rules.get_dict().get('blind', []),
+        )
+
+    def _competitors(self, group: Group) -> dict[str, Any]:
+        """Force constants by name; DFT competes where its mesh allows it."""
+        found = {name: one for name, one in self.ctx.force_constants.items() if one}
+        if self.ctx.reference and (group.name == DFT_GROUP or group.reference_competes):
+            found[DFT] = self.ctx.reference
+        return found
+
+    # Modes against DFT
+
+    def should_compare_modes(self) -> bool:
+        """Whether there are modes to compare."""
+        return any(self.ctx.force_constants.values())
+
+    def run_analysis(self) -> ToContext:
+        """Follow modes across pressure, beside those of DFT where there are any."""
+        inputs = AttributeDict(self.exposed_inputs(AnalyseBaseWorkChain, namespace='analyse'))
+        inputs.analyse.phonons = {
+            name: one for name, one in self.ctx.force_constants.items() if one
+        }
+        if self.ctx.reference:
+            inputs.analyse.reference_phonons = self.ctx.reference
+        inputs.metadata.call_link_label = 'analysis'
+        return ToContext(analysis=self.submit(AnalyseBaseWorkChain, **inputs))
+
+    def inspect_analysis(self) -> None:
+        """Attach the comparison; without it scores stand all the same."""
+        if self.ctx.analysis.is_finished_ok:
+            self.ctx.comparison = self.ctx.analysis.outputs.output_parameters
+            self.out('comparison', self.ctx.comparison)
+        else:
+            self.report(f'Modes could not be compared: {self.ctx.analysis.exit_message}')
+
+    # Scores
+
+    def score_cells(self) -> None:
+        """One score for each potential and target that has spectra."""
+        self.ctx.scores, self.ctx.cell_failures = {}, {name: {} for name in self.inputs.potentials}
+        for target in self._targets():
+            for name in self._competitors(target.group):
+                if not (name == DFT and target.row['kind'] == OF_DFT):
+                    self._score(name, target)
+            for name in self.inputs.potentials:
+                self._note_failure(name, target)
+
+    def _score(self, name: str, target: BenchmarkTarget) -> None:
+        cell = target.row['name']
+        failed = self.ctx.failures.get(name, {})
+        spectra = {
+            label: node
+            for label, node in self.ctx.spectra[target.group.name][name].items()
+            if label not in failed
+        }
+        if not target.within(spectra):
+            return
+        anchors = {}
+        if name != DFT and target.row['kind'] != OF_DFT:
+            dft = self.ctx.spectra[target.group.name].get(DFT, {})
+            anchors = {f'reference_{label}': node for label, node in dft.items()}
+        results, node = score_spectra.run_get_node(
+            target=target.node,
+            rules=target.rules(self.inputs.rules),
+            **target.needed(spectra),
+            **target.needed(anchors),
+            metadata={'call_link_label': f'{name}{SEPARATOR}{cell}'},
+        )
+        if node.is_finished_ok:
+            self.ctx.scores[f'{name}{SEPARATOR}{cell}'] = results['score']
+            self.out(f'scores.{name}.{cell}', results['score'])
+            self.out(f'overlays.{name}.{cell}', results['overlay'])
+        elif name != DFT:
+            self.ctx.cell_failures[name][cell] = str(node.exit_message)
+
+    def _note_failure(self, name: str, target: BenchmarkTarget) -> None:
+        """Why a potential has no score on a target, from what failed at the pressures it needs."""
+        cell, reasons = target.row['name'], self.ctx.failures[name]
+        if f'{name}{SEPARATOR}{cell}' in self.ctx.scores or cell in self.ctx.cell_failures[name]:
+            return
+        near = [reasons[label] for label in target.labels() if label in reasons]
+        known = near or list(reasons.values())
+        self.ctx.cell_failures[name][cell] = (
+            known[0] if known else 'Its spectra do not reach this pressure.'
+        )
+
+    def rank(self) -> ExitCode | None:
+        """All potentials on all targets."""
+        optional = {'comparison': self.ctx.comparison} if 'comparison' in self.ctx else {}
+        results, node = rank_scores.run_get_node(
+            rules=self.inputs.rules,
+            cells=List([target.row for target in self._targets()]),
+            failures=Dict(self.ctx.cell_failures),
+            **optional,
+            **self.ctx.scores,
+        )
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_NOTHING_TO_RANK.format(message=node.exit_message)
+        self.out('ranking', results)
+        for name, sentences in results.get_dict()['verdicts'].items():
+            self.report(f'{name}: {sentences[0]}')
+        return None

@@ -1,0 +1,187 @@
+"""Ports of `insbench.benchmark`: who competes, on what, by which rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida.orm import ArrayData, Dict, List, StructureData
+from aiida_phonopy.data import ForceConstantsData
+
+from aiida_insbench.calculations.measured import conditions_of
+from aiida_insbench.calculations.sample import validate_pressures
+from aiida_insbench.calculations.scores import SEPARATOR
+from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.data.spectrum import SpectrumData
+from aiida_insbench.science.benchmark.table import DFT
+from aiida_insbench.science.errors import InsbenchError
+from aiida_insbench.science.scoring.cell import CellSettings
+from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
+from aiida_insbench.workflows.crystal_checks import validate_crystal
+from aiida_insbench.workflows.ins import InsWorkChain
+from aiida_insbench.workflows.phonons import PhononsWorkChain
+from aiida_insbench.workflows.reference import ReferenceWorkChain
+
+_OPTIONAL = {'required': False, 'populate_defaults': False}
+_CELL_RULES = ('scoring', 'seed', 'draws', 'anchors')
+_RULES = (*_CELL_RULES, 'version', 'dft_scoring', 'table', 'blind')
+
+
+def define_inputs(spec: Any) -> None:
+    """Declare competitors, targets and rules."""
+    spec.input_namespace(
+        'potentials', valid_type=PotentialData, dynamic=True, help='Competitors, by name.'
+    )
+    spec.input(
+        'structure', valid_type=StructureData, validator=validate_crystal, help='The crystal.'
+    )
+    spec.input(
+        'pressures',
+        valid_type=List,
+        validator=validate_pressures,
+        help='GPa, at which phonons are computed; measured pressures must lie between.',
+    )
+    spec.input_namespace(
+        'measured',
+        valid_type=SpectrumData,
+        dynamic=True,
+        required=False,
+        help='Measured spectra, by name.',
+    )
+    spec.input_namespace(
+        'reference',
+        valid_type=ForceConstantsData,
+        dynamic=True,
+        required=False,
+        help='Force constants of DFT, by pressure label; instead of `dft`.',
+    )
+    spec.input_namespace(
+        'verdicts',
+        valid_type=Dict,
+        dynamic=True,
+        required=False,
+        help='Outputs `verdict` of `insbench.validate`, by potential: runs that broke count.',
+    )
+    spec.input('rules', valid_type=Dict, help='Frozen rules of scores, such as insbench-1.')
+    spec.expose_inputs(
+        PhononsWorkChain,
+        namespace='phonons',
+        exclude=('phonons.potential', 'phonons.structure', 'phonons.pressures'),
+    )
+    spec.expose_inputs(
+        InsWorkChain, namespace='ins', exclude=('ins.force_constants', 'ins.motions')
+    )
+    spec.expose_inputs(
+        ReferenceWorkChain,
+        namespace='dft',
+        namespace_options={**_OPTIONAL, 'help': 'DFT that is a target and competes.'},
+    )
+    spec.expose_inputs(
+        AnalyseBaseWorkChain,
+        namespace='analyse',
+        exclude=(
+            'analyse.phonons',
+            'analyse.strained',
+            'analyse.reference',
+            'analyse.reference_structures',
+            'analyse.reference_phonons',
+        ),
+    )
+
+
+def define_outputs(spec: Any) -> None:
+    """Declare the ranking and what it rests on."""
+    spec.output('ranking', valid_type=Dict, help='Ranking and verdicts, with all numbers.')
+    spec.output(
+        'comparison', valid_type=Dict, required=False, help='Modes of all, followed over pressure.'
+    )
+    for name, kind, text in (
+        ('scores', Dict, 'By potential, then target.'),
+        ('overlays', ArrayData, 'Target and fitted spectrum, by potential, then target.'),
+        ('spectrum', SpectrumData, 'By competitor, group of targets, then pressure label.'),
+        ('force_constants', ForceConstantsData, 'By competitor, then pressure label.'),
+    ):
+        spec.output_namespace(name, valid_type=kind, dynamic=True, required=False, help=text)
+
+
+def validate_benchmark(inputs: Mapping[str, Any] | None, _port: object = None) -> str | None:
+    """Port validator: all that is wrong, in one message."""
+    if not inputs or not inputs.get('potentials'):
+        return 'Give at least one competitor in `potentials`.' if inputs else None
+    faults = [
+        *_wrong_names(inputs),
+        *_lacking_elements(inputs),
+        *_wrong_targets(inputs),
+        *_wrong_rules(inputs),
+    ]
+    return ' '.join(faults) or None
+
+
+def _wrong_names(inputs: Mapping[str, Any]) -> list[str]:
+    names = [*inputs['potentials'], *inputs.get('measured', {})]
+    found = [
+        f"`{name}` cannot be a name: it is DFT's own, or holds `{SEPARATOR}`."
+        for name in names
+        if name == DFT or SEPARATOR in name or name.startswith(('reference_', 'dft_'))
+    ]
+    strangers = sorted(set(inputs.get('verdicts', {})) - set(inputs['potentials']))
+    if strangers:
+        found.append(f'`verdicts` names {", ".join(strangers)}, which `potentials` does not.')
+    return found
+
+
+def _lacking_elements(inputs: Mapping[str, Any]) -> list[str]:
+    if 'structure' not in inputs:
+        return []
+    wanted = inputs['structure'].get_symbols_set()
+    return [
+        f'Potential `{name}` knows no {", ".join(lacking)}.'
+        for name, node in inputs['potentials'].items()
+        if (lacking := sorted(wanted - set(node.elements)))
+    ]
+
+
+def _wrong_targets(inputs: Mapping[str, Any]) -> list[str]:
+    sources = [name for name in ('reference', 'dft') if inputs.get(name)]
+    if len(sources) == 2:
+        return ['`reference` and `dft` are two sources of DFT; give one.']
+    if not sources and not inputs.get('measured'):
+        return ['There is no target: give `measured` spectra, `reference` or `dft`.']
+    found = []
+    pressures = inputs['pressures'].get_list() if 'pressures' in inputs else []
+    for name, node in inputs.get('measured', {}).items():
+        try:
+            conditions = conditions_of(node)
+        except InsbenchError as exc:
+            found.append(f'`measured.{name}`: {exc}')
+            continue
+        if pressures and not min(pressures) <= conditions.pressure <= max(pressures):
+            found.append(
+                f'`measured.{name}` is at {conditions.pressure:g} GPa; `pressures` go from '
+                f'{min(pressures):g} to {max(pressures):g} GPa.'
+            )
+        absent = sorted(set(conditions.isotopes) - _symbols(inputs))
+        if absent:
+            found.append(f'`measured.{name}` has isotopes of {", ".join(absent)}; the crystal not.')
+    return found
+
+
+def _symbols(inputs: Mapping[str, Any]) -> set[str]:
+    return set(inputs['structure'].get_symbols_set()) if 'structure' in inputs else set()
+
+
+def _wrong_rules(inputs: Mapping[str, Any]) -> list[str]:
+    if 'rules' not in inputs:
+        return []
+    rules = inputs['rules'].get_dict()
+    found = []
+    if unknown := sorted(set(rules) - set(_RULES)):
+        found.append(f'`rules`: unknown {", ".join(unknown)}; known: {", ".join(_RULES)}.')
+    strangers = sorted(set(rules.get('blind', [])) - set(inputs.get('measured', {})))
+    if strangers:
+        found.append(f'`rules.blind` names {", ".join(strangers)}, which `measured` does not.')
+    try:
+        CellSettings.from_dict({name: rules[name] for name in _CELL_RULES if name in rules})
+    except (InsbenchError, TypeError, ValueError) as exc:
+        found.append(f'`rules`: {exc}')
+    return found

@@ -1,0 +1,125 @@
+"""Builder of a benchmark from a protocol and frozen rules, for `BenchmarkWorkChain`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from aiida.engine import ProcessBuilder
+from aiida.orm import AbstractCode, Dict, List, StructureData
+from aiida_phonopy.data import ForceConstantsData
+
+from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.data.spectrum import SpectrumData
+from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.pressure import check_pressures
+from aiida_insbench.workflows.protocols.dft import supercell_inputs
+from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
+from aiida_insbench.workflows.protocols.options import job_metadata
+
+RULES = 'insbench-1'
+
+
+def frozen_rules(name: str = RULES) -> dict[str, Any]:
+    """Rules of a benchmark by their name.
+
+    Raises
+    ------
+    InputError
+        If there are none of this name.
+    """
+    path = Path(__file__).with_name('benchmark_rules.yaml')
+    known: dict[str, Any] = yaml.safe_load(path.read_text(encoding='utf-8'))
+    if name not in known:
+        raise InputError(f'There are no rules {name!r}; known are {", ".join(known)}.')
+    rules: dict[str, Any] = known[name]
+    return rules
+
+
+class BenchmarkProtocol(CampaignProtocolMixin):
+    """`get_builder_from_protocol` of a benchmark."""
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        job_code: AbstractCode,
+        potentials: Mapping[str, PotentialData],
+        structure: StructureData,
+        pressures: Sequence[float],
+        *,
+        measured: Mapping[str, SpectrumData] | None = None,
+        reference: Mapping[str, ForceConstantsData] | None = None,
+        dft: Mapping[str, Any] | None = None,
+        verdicts: Mapping[str, Dict] | None = None,
+        rules: str = RULES,
+        blind: Sequence[str] = (),
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        threads: int = 1,
+    ) -> ProcessBuilder:
+        """Fill a builder.
+
+        Parameters
+        ----------
+        job_code : AbstractCode
+            The program ``insbench-job``.
+        potentials : mapping from str to PotentialData
+            Competitors.
+        structure : StructureData
+            Crystal from which each relaxes at each pressure.
+        pressures : sequence of float
+            In GPa; positive is compression. Those of measured spectra must lie between.
+        measured : mapping from str to SpectrumData, optional
+            Targets.
+        reference : mapping from str to ForceConstantsData, optional
+            Force constants of DFT by pressure label (outputs of `insbench.reference`).
+        dft : mapping, optional
+            Inputs of `insbench.reference`, instead of `reference`.
+        verdicts : mapping from str to Dict, optional
+            Outputs ``verdict`` of `insbench.validate`, by potential.
+        rules : str
+            Name of frozen rules.
+        blind : sequence of str
+            Measured spectra that no potential was made for; ranked apart, too.
+        protocol : {'fast', 'balanced', 'stringent'}
+            Supercells, thresholds and tolerances of phonons and spectra, alike for all.
+        overrides : dict, optional
+            Laid over the protocol: ``phonons``, ``ins``, ``broadening``, ``analyse``.
+        threads : int
+            Threads of each job.
+
+        Returns
+        -------
+        ProcessBuilder
+            Ready to submit.
+
+        Raises
+        ------
+        InputError
+            If a pressure is not one, or there are no such rules.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        builder = cls.get_builder()  # type: ignore[attr-defined]
+        job = {'code': job_code, 'metadata': job_metadata(threads)}
+        builder.potentials = dict(potentials)
+        builder.structure = structure
+        builder.pressures = List(list(check_pressures(pressures)))
+        for name, values in (
+            ('measured', measured),
+            ('reference', reference),
+            ('verdicts', verdicts),
+        ):
+            if values:
+                builder[name] = dict(values)
+        if dft is not None:
+            builder.dft = dft
+        builder.rules = Dict({**frozen_rules(rules), 'blind': list(blind)})
+        builder.phonons = {'phonons': {**job, **supercell_inputs(inputs['phonons'], structure)}}
+        builder.ins = {
+            'ins': {**job, 'parameters': Dict(inputs['ins'])},
+            'broadening': Dict(inputs['broadening']),
+        }
+        builder.analyse = {'analyse': {**job, 'settings': Dict(inputs['analyse'])}}
+        return builder
