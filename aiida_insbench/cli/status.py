@@ -13,11 +13,11 @@ from aiida.cmdline.utils import decorators, echo
 @arguments.PROCESS(
     type=types.ProcessParamType(sub_classes=('aiida.node:process.workflow.workchain',))
 )
-@click.option('--watch', is_flag=True, help='Go on until the campaign ends.')
+@click.option('--watch', is_flag=True, help='Go on until it ends.')
 @click.option('--interval', type=click.FloatRange(min=1), default=5.0, show_default=True)
 @decorators.with_dbenv()
 def cmd_status(process, watch, interval) -> None:  # type: ignore[no-untyped-def]
-    r"""Progress of every stage of the campaign PROCESS, and the health of the daemon.
+    r"""Progress of every stage of PROCESS, and the health of the daemon.
 
     \b
     Example: aiida-insbench status 123 --watch

@@ -21,6 +21,7 @@ STAGES = {
     'analysis': 'Mode shifts',
 }
 
+_CAMPAIGN = 'CampaignWorkChain'
 _ENDED = ('finished', 'excepted', 'killed')
 
 
@@ -43,13 +44,15 @@ class CampaignWatch:
         self._ended: dict[str, Stage] = {}
 
     def stages(self) -> list[Stage]:
-        """Stages in the order they are planned."""
+        """Stages in the order they are planned; of other processes, what was called so far."""
         from aiida.common.links import LinkType
 
-        links = self._campaign.base.links.get_outgoing(link_type=LinkType.CALL_WORK).all()
+        called_by = (LinkType.CALL_WORK, LinkType.CALL_CALC)
+        links = self._campaign.base.links.get_outgoing(link_type=called_by).all()
         called = {link.link_label: link.node for link in links}
+        planned = STAGES if self._campaign.process_label == _CAMPAIGN else _named(called)
         stages = []
-        for key, name in STAGES.items():
+        for key, name in planned.items():
             if key in self._ended:
                 stages.append(self._ended[key])
                 continue
@@ -58,6 +61,15 @@ class CampaignWatch:
                 self._ended[key] = stage
             stages.append(stage)
         return stages
+
+
+def _named(called: dict[str, Any]) -> dict[str, str]:
+    """Names of sub processes by their links, in the order they were called."""
+    ordered = sorted(called.items(), key=lambda item: (item[1].ctime, item[1].pk))
+    return {
+        label: node.process_label if label.startswith('CALL') else label.replace('_', ' ')
+        for label, node in ordered
+    }
 
 
 @dataclass(frozen=True)
