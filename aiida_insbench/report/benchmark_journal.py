@@ -46,7 +46,10 @@ def journal_figures(data: Data) -> Iterator[tuple[str, Figure]]:
     campaign = as_campaign(data)
     lines = mode_lines(campaign)
     if campaign['potentials'] and any(line.first.get('shift') is not None for line in lines):
-        yield 'mode_shifts', shift_figure(lines, by_look(data), width=SINGLE, columns=2)
+        drawn = shift_figure(lines, by_look(data), width=SINGLE, columns=2)
+        drawn.draw_without_rendering()
+        drawn.set_layout_engine('none')  # laid out once, not for every file
+        yield 'mode_shifts', drawn
 
 
 def _overlay(

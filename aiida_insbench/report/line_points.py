@@ -19,7 +19,7 @@ _PRECISION = 0.12  # units that a point may be off its curve
 def reduced(x: Any, y: Any) -> tuple[Any, Any]:
     """Points that an eye needs: extremes of each column, then those that carry the curve."""
     x, y = _pruned(*extremes(x, y))
-    if len(x) > _COLUMNS:
+    if len(x) > _COLUMNS // 2:
         return x, y  # noise: every point carries it, and to find that out takes long
     kept = thinned(x, y, _PRECISION)
     return x[kept], y[kept]

@@ -105,8 +105,8 @@ def to_svg(drawn: Figure, name: str, description: str) -> str:
     """
     buffer = io.StringIO()
     with mpl.rc_context({**_RC, 'svg.hashsalt': name}):
-        drawn.set_canvas(FigureCanvasSVG(drawn))
-        drawn.savefig(buffer, format='svg', metadata={'Date': None, 'Creator': None})
+        # the canvas itself: `savefig` draws everything twice
+        FigureCanvasSVG(drawn).print_svg(buffer, metadata={'Date': None, 'Creator': None})
     text = buffer.getvalue()
     text = text[text.index('<svg') :]
     text = re.sub(r'<metadata>.*?</metadata>', '', text, flags=re.DOTALL)
@@ -124,12 +124,12 @@ def save(drawn: Figure, path: Path) -> None:
 
     The same figure gives the same bytes: no dates are in it.
     """
-    # the canvases themselves: `savefig` draws everything twice
+    # the canvases themselves, as in `to_svg`
     with mpl.rc_context({**_RC, 'svg.hashsalt': path.stem}):
         if path.suffix == '.png':
             drawn.set_dpi(300)
             canvas = FigureCanvasAgg(drawn)
-            canvas.print_png(path, metadata={'Software': None}, pil_kwargs={'compress_level': 3})
+            canvas.print_png(path, metadata={'Software': None}, pil_kwargs={'compress_level': 1})
         elif path.suffix == '.svg':
             FigureCanvasSVG(drawn).print_svg(path, metadata={'Date': None, 'Creator': None})
         else:

@@ -21,6 +21,7 @@ from aiida_insbench.workflows.benchmark_failures import (
     failures_of_modes,
     failures_of_phonons,
     failures_of_spectra,
+    modes_behind,
 )
 from aiida_insbench.workflows.benchmark_ports import (
     define_inputs,
@@ -90,7 +91,8 @@ class BenchmarkWorkChain(BenchmarkProtocol, WorkChain):
     def inspect_phonons(self) -> ExitCode | None:
         """Collect force constants; pressures a potential does not reach count against it."""
         self.ctx.force_constants, self.ctx.failures = {}, {}
-        reference = {'force_constants': dict(self.inputs.get('reference', {})), 'modes': {}}
+        given = dict(self.inputs.get('reference', {}))
+        reference = {'force_constants': given, 'modes': modes_behind(given)}
         if 'dft' in self.ctx:
             failure = failure_of(self, 'DFT reference', self.ctx.dft)
             if failure is not None:

@@ -48,6 +48,16 @@ def failures_of_modes(modes: Mapping[str, Any], reference: Mapping[str, Any]) ->
     return found
 
 
+def modes_behind(constants: Mapping[str, Any]) -> dict[str, Any]:
+    """Output ``modes`` of the jobs that made force constants, by pressure label, where known."""
+    found = {}
+    for label, node in constants.items():
+        outputs = node.creator.outputs if node.creator is not None else {}
+        if 'modes' in outputs and label in outputs['modes']:
+            found[label] = outputs['modes'][label]
+    return found
+
+
 def failures_of_dynamics(pressures: Iterable[float], verdict: Mapping[str, Any]) -> dict[str, str]:
     """Pressures at which molecular dynamics broke, by the verdict of `insbench.validate`."""
     wanted = pressure_labels(list(pressures))
