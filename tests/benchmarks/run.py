@@ -28,7 +28,17 @@ def main() -> int:
     parser.add_argument('--folder', type=Path, help='Keep the demo here instead of removing it.')
     parser.add_argument(
         '--suite',
-        choices=('all', 'demo', 'potentials', 'ins', 'phonons', 'validate', 'queries', 'report'),
+        choices=(
+            'all',
+            'demo',
+            'potentials',
+            'ins',
+            'phonons',
+            'validate',
+            'queries',
+            'report',
+            'vision',
+        ),  # fmt: skip
         default='all',
     )
     parser.add_argument(
@@ -72,6 +82,11 @@ def main() -> int:
 
         with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
             keep(options.output, report_figures(Path(name)))
+    if options.suite in ('all', 'vision'):
+        from vision import vision_figures
+
+        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
+            keep(options.output, vision_figures(Path(name), options.data))
     if options.suite in ('all', 'phonons'):
         from phonons import phonons_figures
 

@@ -53,8 +53,8 @@ def potential_sentences(
 def _place(ranked: Mapping[str, Any], n_potentials: int) -> str:
     tied = f', not told apart from {", ".join(ranked["tied_with"])}' if ranked['tied_with'] else ''
     return (
-        f'Rank {ranked["rank"]} of {n_potentials}{tied}: mean cost {ranked["mean"]:.2f} ± '
-        f'{ranked["error"]:.2f} over {len(ranked["cells"])} targets (0 the same, 1 featureless).'
+        f'Rank {ranked["rank"]} of {n_potentials}{tied}: mean cost {ranked["mean"]:.3f} ± '
+        f'{ranked["error"]:.3f} over {len(ranked["cells"])} targets (0 the same, 1 featureless).'
     )
 
 
