@@ -38,7 +38,7 @@ def main() -> int:
             'queries',
             'report',
             'vision',
-        ),  # fmt: skip
+        ),
         default='all',
     )
     parser.add_argument(

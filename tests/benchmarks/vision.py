@@ -40,8 +40,9 @@ def vision_figures(work: Path, data: Path) -> Iterator[dict[str, Any]]:
         'unit': '1',
         'goal': 0,
         'better': 'higher',
-        'how': "Pearson's r with VISION's measured banks, 100 to 2000 cm⁻¹, of our spectrum from the "
-        f'stored force constants and of the stored one by OCLIMAX, worst difference: {words}',
+        'how': "Pearson's r with VISION's measured banks, 100 to 2000 cm⁻¹, of our spectrum from "
+        'the stored force constants and of the stored one by OCLIMAX, worst difference: '
+        f'{words}',
     }
 
 
