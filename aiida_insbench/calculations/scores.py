@@ -22,7 +22,8 @@ from aiida_insbench.science.scoring.spectra import Measurement, Simulation
 ERROR_BAD_INPUT = 210
 #: Between the name of a potential and that of a target, in link labels; neither may hold it.
 SEPARATOR = '__of__'
-_REFERENCE = 'reference_'
+#: Before the pressure label of a spectrum of DFT, in link labels.
+REFERENCE = 'reference_'
 
 
 @calcfunction  # type: ignore[untyped-decorator]
@@ -46,11 +47,11 @@ def score_spectra(
         ``score`` (Dict, see `CellResult`), ``overlay`` (ArrayData); 210 with the reason if they
         cannot be scored.
     """
-    mine = {label: node for label, node in spectra.items() if not label.startswith(_REFERENCE)}
+    mine = {label: node for label, node in spectra.items() if not label.startswith(REFERENCE)}
     dft = {
-        label.removeprefix(_REFERENCE): node
+        label.removeprefix(REFERENCE): node
         for label, node in spectra.items()
-        if label.startswith(_REFERENCE)
+        if label.startswith(REFERENCE)
     }
     try:
         found = score_cell(

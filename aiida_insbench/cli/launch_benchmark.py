@@ -14,6 +14,7 @@ from aiida_insbench.cli.submission import (
     OVERRIDES,
     PROTOCOL,
     built,
+    outputs_by_pressure,
     submit_and_say,
 )
 
@@ -79,7 +80,7 @@ def cmd_benchmark(  # type: ignore[no-untyped-def]
             StructureData(ase=read_structure(structure)),
             parse_pressures(pressures),
             measured=_targets(measured, series),
-            reference=_force_constants(dft),
+            reference=outputs_by_pressure(dft, 'force_constants'),
             verdicts=_verdicts(validations, competitors),
             blind=blind,
             rules=rules,
@@ -122,16 +123,6 @@ def _targets(measured: Any, series: str | None) -> dict[str, Any]:
     if measured:
         raise InputError('--series and --measured are two lists of targets; give one.')
     return {f'{pressure_label(node.pressure)}_{node.pk}': node for node in series_of(series)}
-
-
-def _force_constants(dft: Any) -> dict[str, Any]:
-    from aiida_insbench.science.errors import InputError
-
-    if dft is None:
-        return {}
-    if 'force_constants' not in dft.outputs:
-        raise InputError(f'Process {dft.pk} ({dft.process_label}) has no `force_constants`.')
-    return dict(dft.outputs.force_constants.items())
 
 
 def _verdicts(validations: Any, competitors: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from aiida_insbench.cli.submission import (
     OVERRIDES,
     PROTOCOL,
     built,
+    outputs_by_pressure,
     submit_and_say,
 )
 
@@ -72,7 +73,7 @@ def cmd_validate(  # type: ignore[no-untyped-def]
             parse_pressures(pressures),
             structure=StructureData(ase=read_structure(structure)) if structure else None,
             **_crystals_of(phonons, potential),
-            dft_structures=_by_pressure(dft, 'structure'),
+            dft_structures=outputs_by_pressure(dft, 'structure'),
             held_out=held_out,
             training=training or frames_learnt_from(potential),
             committee={f'member_{number}': one for number, one in enumerate(members, start=2)},
@@ -118,23 +119,6 @@ def _crystals_of(phonons: Any, potential: Any) -> dict[str, Any]:
     if theirs is None or theirs.uuid != potential.uuid:
         raise InputError(f'Process {phonons.pk} has no phonons of potential {potential.pk}.')
     return {
-        'structures': _by_pressure(phonons, 'structure'),
-        'force_constants': _by_pressure(phonons, 'force_constants'),
+        'structures': outputs_by_pressure(phonons, 'structure'),
+        'force_constants': outputs_by_pressure(phonons, 'force_constants'),
     }
-
-
-def _by_pressure(process: Any, name: str) -> dict[str, Any]:
-    """Outputs by pressure label.
-
-    Raises
-    ------
-    InputError
-        If the process has none.
-    """
-    from aiida_insbench.science.errors import InputError
-
-    if process is None:
-        return {}
-    if name not in process.outputs:
-        raise InputError(f'Process {process.pk} ({process.process_label}) has no `{name}`.')
-    return dict(process.outputs[name].items())

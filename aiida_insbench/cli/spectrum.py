@@ -11,10 +11,10 @@ from aiida.cmdline.params import options
 from aiida.cmdline.params.types import DataParamType
 from aiida.cmdline.utils import decorators, echo
 
+from aiida_insbench.cli.pictures import check_picture
 from aiida_insbench.cli.spectrum_series import SERIES_OPTION, add_to_series, cmd_series
 
 SPECTRUM_TYPE = DataParamType(sub_classes=('aiida.data:insbench.spectrum',))
-_PICTURES = ('.png', '.svg', '.pdf')
 _NUMBER = click.FLOAT
 
 
@@ -224,8 +224,7 @@ def cmd_plot(spectra, output) -> None:  # type: ignore[no-untyped-def]
     """
     from aiida_insbench.report.figures_measured import stacked
 
-    if output.suffix not in _PICTURES:
-        echo.echo_critical(f'{output}: give a name that ends in {", ".join(_PICTURES)}.')
+    check_picture(output)
     stacked([_drawn(node) for node in spectra]).savefig(output, dpi=200)
     echo.echo_success(f'{output}: {len(spectra)} spectra.')
 

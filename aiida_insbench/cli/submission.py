@@ -75,6 +75,23 @@ def two_codes(codes: Sequence[Any] | None) -> list[Any]:
     return list(codes or [load_code(f'{name}@{COMPUTER}') for name in DEFAULT_CODES])
 
 
+def outputs_by_pressure(process: Any, name: str) -> dict[str, Any]:
+    """Outputs of a finished process by pressure label; none of no process.
+
+    Raises
+    ------
+    InputError
+        If the process has none.
+    """
+    from aiida_insbench.science.errors import InputError
+
+    if process is None:
+        return {}
+    if name not in process.outputs:
+        raise InputError(f'Process {process.pk} ({process.process_label}) has no `{name}`.')
+    return dict(process.outputs[name].items())
+
+
 def built(make: Callable[[], Any]) -> Any:
     """What `make` returns; bad input ends the command with its message."""
     from aiida.common.exceptions import NotExistent

@@ -11,9 +11,8 @@ import click
 from aiida.cmdline.params import types
 from aiida.cmdline.utils import decorators, echo
 
+from aiida_insbench.cli.pictures import check_picture
 from aiida_insbench.science.pressure import pressure_from_label
-
-_PICTURES = ('.png', '.svg', '.pdf')
 
 
 @click.group('validation')
@@ -58,8 +57,7 @@ def cmd_plot(process, output) -> None:  # type: ignore[no-untyped-def]
     """
     from aiida_insbench.report.figures_validation import anharmonic_spectra
 
-    if output.suffix not in _PICTURES:
-        echo.echo_critical(f'{output}: give a name that ends in {", ".join(_PICTURES)}.')
+    check_picture(output)
     outputs = process.outputs
     if 'anharmonic_spectrum' not in outputs:
         echo.echo_critical(

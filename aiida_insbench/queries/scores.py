@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from aiida.orm import CalcJobNode, Dict, QueryBuilder, WorkChainNode
+from aiida.orm import CalcJobNode, Dict, ProcessNode, QueryBuilder, WorkChainNode
 
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
@@ -130,7 +130,7 @@ def _force_errors(
 
     Frames are told by their dataset; another one that shares some of them counts as held out.
     """
-    judged = _judged()
+    judged = _named_potentials(CalcJobNode, _EVALUATE)
     if not judged:
         return {}
     errors = _tables({name for _, _, name in judged})
@@ -160,20 +160,20 @@ def _role_of(dataset: int | None, trainings: Iterable[Training]) -> str:
     return _CHOOSING if found else _HELD_OUT
 
 
-def _judged() -> list[tuple[int, int, str]]:
-    """Evaluation, potential, and the name it went by."""
+def _named_potentials(kind: type[ProcessNode], process_type: str) -> list[tuple[int, int, str]]:
+    """Process, potential, and the name it went by."""
     query = QueryBuilder()
-    query.append(CalcJobNode, filters={'process_type': _EVALUATE}, tag='job', project='id')
+    query.append(kind, filters={'process_type': process_type}, tag='process', project='id')
     query.append(
         PotentialData,
-        with_outgoing='job',
+        with_outgoing='process',
         edge_tag='as',
         edge_project='label',
         tag='potential',
         project='id',
     )
     return [
-        (row['job']['id'], row['potential']['id'], row['as']['label'].removeprefix(_NAMESPACE))
+        (row['process']['id'], row['potential']['id'], row['as']['label'].removeprefix(_NAMESPACE))
         for row in query.dict()
     ]
 
@@ -237,7 +237,10 @@ def _places() -> dict[int, dict[str, Any]]:
         edge_filters=labelled('ranking'),
         project='attributes.ranked',
     )
-    competitors = _competitors()
+    competitors = {
+        (chain, name): potential
+        for chain, potential, name in _named_potentials(WorkChainNode, _BENCHMARK)
+    }
     found: dict[int, dict[str, Any]] = {}
     for chain, ranked in sorted(query.all(), key=lambda row: row[0]):
         for one in ranked or ():
@@ -246,21 +249,3 @@ def _places() -> dict[int, dict[str, Any]]:
                 place = {name: one.get(name) for name in ('mean', 'error', 'rank')}
                 found[potential] = {**place, 'n_ranked': len(ranked), 'benchmark': chain}
     return found
-
-
-def _competitors() -> dict[tuple[int, str], int]:
-    """Potentials by benchmark and the name they had in it."""
-    query = QueryBuilder()
-    query.append(WorkChainNode, filters={'process_type': _BENCHMARK}, tag='chain', project='id')
-    query.append(
-        PotentialData,
-        with_outgoing='chain',
-        edge_tag='as',
-        edge_project='label',
-        tag='potential',
-        project='id',
-    )
-    return {
-        (row['chain']['id'], row['as']['label'].removeprefix(_NAMESPACE)): row['potential']['id']
-        for row in query.dict()
-    }

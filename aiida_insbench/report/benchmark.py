@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiida.orm import CalcJobNode, WorkChainNode
-from ase.formula import Formula
 
 from aiida_insbench import __version__
-from aiida_insbench.data.dataset import DatasetData
+from aiida_insbench.queries.training import learnt_by
+from aiida_insbench.report.collect import formula_of
 from aiida_insbench.science.benchmark.records import leaderboard_record
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.pressure import pressure_from_label, pressure_labels
@@ -43,7 +43,7 @@ def collect_benchmark(process: WorkChainNode) -> dict[str, Any]:
         raise InputError(f'Process {process.pk} ({process.process_label}) has no ranking.')
     outputs, inputs = process.outputs, process.inputs
     ranking = outputs.ranking.get_dict()
-    formula = _formula(process)
+    formula = formula_of(process)
     return {
         'schema': 1,
         'title': f'{formula} under pressure: {len(ranking["ranked"])} potentials',
@@ -78,18 +78,13 @@ def record_of(process: WorkChainNode) -> dict[str, Any]:
         process.outputs.ranking.get_dict(),
         rules=process.inputs.rules.get_dict(),
         potentials={name: _potential(node) for name, node in process.inputs.potentials.items()},
-        crystal=_formula(process),
+        crystal=formula_of(process),
         software={'aiida-insbench': __version__, 'aiida-core': aiida_version},
         provenance={
             'benchmark': str(process.uuid),
             'ranking': str(process.outputs.ranking.uuid),
         },
     )
-
-
-def _formula(process: WorkChainNode) -> str:
-    symbols = str(process.inputs.structure.get_ase().symbols)
-    return str(Formula(symbols).reduce()[0].convert('metal'))
 
 
 def _cell(process: WorkChainNode, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,7 +141,7 @@ def _spectrum(node: Any) -> dict[str, Any]:
 
 def _potential(node: Any) -> dict[str, Any]:
     """What a potential is and what it learnt from, its ancestors by fine-tuning included."""
-    dataset = _dataset_of(node)
+    learnt = learnt_by()[node.pk]
     return {
         'pk': node.pk,
         'uuid': str(node.uuid),
@@ -154,26 +149,11 @@ def _potential(node: Any) -> dict[str, Any]:
         'flavour': node.flavour,
         'elements': node.elements,
         'sha256': node.sha256,
-        'n_frames': None if dataset is None else dataset.n_frames,
-        'pressures_learnt': None if dataset is None else list(dataset.target_pressures),
+        'n_frames': learnt.n_frames or None,
+        'pressures_learnt': list(learnt.pressures) if learnt.n_frames else None,
         'dft_level': node.dft_level,
-        'started_from': _start_of(node),
+        'started_from': next(iter(learnt.parents), None),
     }
-
-
-def _dataset_of(node: Any) -> DatasetData | None:
-    creator = node.creator
-    if creator is None or 'dataset' not in creator.inputs:
-        return None
-    dataset = creator.inputs.dataset
-    return dataset if isinstance(dataset, DatasetData) else None
-
-
-def _start_of(node: Any) -> int | None:
-    creator = node.creator
-    if creator is None or 'start' not in creator.inputs:
-        return None
-    return int(creator.inputs.start.pk)
 
 
 def _provenance(process: WorkChainNode) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def collect(campaign: WorkChainNode) -> dict[str, Any]:
     comparison = campaign.outputs.comparison.get_dict()
     return {
         'schema': 1,
-        'title': f'{_formula(campaign)} under pressure',
+        'title': f'{formula_of(campaign)} under pressure',
         'generated': datetime.now(tz=UTC).isoformat(timespec='seconds'),
         'campaign': {
             'pk': campaign.pk,
@@ -72,7 +72,8 @@ def collect(campaign: WorkChainNode) -> dict[str, Any]:
     }
 
 
-def _formula(campaign: WorkChainNode) -> str:
+def formula_of(campaign: WorkChainNode) -> str:
+    """Reduced formula of the crystal a work chain was given."""
     from ase.formula import Formula
 
     symbols = str(campaign.inputs.structure.get_ase().symbols)
@@ -83,7 +84,7 @@ def _crystal(campaign: WorkChainNode) -> dict[str, Any]:
     modes = campaign.outputs.modes['finetuned']
     first = modes[sorted(modes)[0]].get_dict()
     return {
-        'formula': _formula(campaign),
+        'formula': formula_of(campaign),
         'space_group': first['space_group']['after'],
         'n_atoms': len(campaign.inputs.structure.sites),
     }

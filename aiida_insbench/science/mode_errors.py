@@ -10,6 +10,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from aiida_insbench.science.scoring.freq_errors import (
+    FrequencyErrors,
+    weighted_frequency_errors,
+)
+
 Row = dict[str, Any]
 
 
@@ -60,21 +67,29 @@ def mode_errors(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
 def _ins_weighted(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
     """Errors weighted by the neutron intensity of the reference: the same for all potentials."""
     known = [label for label in labels if all(row['reference_ins_weight'] for row in rows)]
-    pairs = {
-        label: [(row['reference_ins_weight'][label], error_of(row, label)) for row in rows]
-        for label in known
-    }
-    squares = {label: sum(w * error**2 for w, error in pairs[label]) for label in known}
-    means = {label: sum(w * error for w, error in pairs[label]) for label in known}
+    found = {label: _weighted(rows, label) for label in known}
     count = len(known)
     return {
-        'ins_weighted_rms_error_cm1': {label: math.sqrt(squares[label]) for label in known},
-        'ins_weighted_rms_error_all_cm1': math.sqrt(sum(squares.values()) / count)
+        'ins_weighted_rms_error_cm1': {label: one.rms for label, one in found.items()},
+        'ins_weighted_rms_error_all_cm1': math.sqrt(
+            sum(one.rms**2 for one in found.values()) / count
+        )
         if known
         else None,
-        'ins_weighted_mean_error_cm1': means,
-        'ins_weighted_mean_error_all_cm1': sum(means.values()) / count if known else None,
+        'ins_weighted_mean_error_cm1': {label: one.mean for label, one in found.items()},
+        'ins_weighted_mean_error_all_cm1': sum(one.mean for one in found.values()) / count
+        if known
+        else None,
     }
+
+
+def _weighted(rows: Sequence[Row], label: str) -> FrequencyErrors:
+    """Errors at one pressure."""
+    return weighted_frequency_errors(
+        np.array([row['frequencies'][label] for row in rows]),
+        np.array([row['reference'][label] for row in rows]),
+        np.array([row['reference_ins_weight'][label] for row in rows]),
+    )
 
 
 def error_of(row: Row, label: str) -> float:

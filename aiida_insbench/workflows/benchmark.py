@@ -13,7 +13,12 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
 from aiida.orm import Dict, List
 
-from aiida_insbench.calculations.scores import SEPARATOR, rank_scores, score_spectra
+from aiida_insbench.calculations.scores import (
+    REFERENCE,
+    SEPARATOR,
+    rank_scores,
+    score_spectra,
+)
 from aiida_insbench.science.benchmark.table import DFT, OF_DFT
 from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
 from aiida_insbench.workflows.benchmark_failures import (
@@ -220,7 +225,7 @@ class BenchmarkWorkChain(BenchmarkProtocol, WorkChain):
         anchors = {}
         if name != DFT and target.row['kind'] != OF_DFT:
             dft = self.ctx.spectra[target.group.name].get(DFT, {})
-            anchors = {f'reference_{label}': node for label, node in dft.items()}
+            anchors = {f'{REFERENCE}{label}': node for label, node in dft.items()}
         results, node = score_spectra.run_get_node(
             target=target.node,
             rules=target.rules(self.inputs.rules),
@@ -240,8 +245,7 @@ class BenchmarkWorkChain(BenchmarkProtocol, WorkChain):
         cell, reasons = target.row['name'], self.ctx.failures[name]
         if f'{name}{SEPARATOR}{cell}' in self.ctx.scores or cell in self.ctx.cell_failures[name]:
             return
-        near = [reasons[label] for label in target.labels() if label in reasons]
-        known = near or list(reasons.values())
+        known = [reasons[target.label]] if target.label in reasons else list(reasons.values())
         self.ctx.cell_failures[name][cell] = (
             known[0] if known else 'Its spectra do not reach this pressure.'
         )

@@ -10,12 +10,12 @@ from aiida_phonopy.data import ForceConstantsData
 
 from aiida_insbench.calculations.measured import conditions_of
 from aiida_insbench.calculations.sample import validate_pressures
-from aiida_insbench.calculations.scores import SEPARATOR
+from aiida_insbench.calculations.scores import REFERENCE, SEPARATOR
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.data.spectrum import SpectrumData
 from aiida_insbench.science.benchmark.table import DFT
 from aiida_insbench.science.errors import InsbenchError
-from aiida_insbench.science.scoring.cell import CellSettings
+from aiida_insbench.science.scoring.cell import RULES_OF_CELLS, CellSettings, cell_rules
 from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
 from aiida_insbench.workflows.crystal_checks import validate_crystal
 from aiida_insbench.workflows.ins import InsWorkChain
@@ -23,8 +23,8 @@ from aiida_insbench.workflows.phonons import PhononsWorkChain
 from aiida_insbench.workflows.reference import ReferenceWorkChain
 
 _OPTIONAL = {'required': False, 'populate_defaults': False}
-_CELL_RULES = ('scoring', 'seed', 'draws', 'anchors')
-_RULES = (*_CELL_RULES, 'version', 'dft_scoring', 'table', 'blind')
+#: Beside those of cells.
+_RULES = ('version', 'dft_scoring', 'table', 'blind')
 
 
 def define_inputs(spec: Any) -> None:
@@ -122,7 +122,7 @@ def _wrong_names(inputs: Mapping[str, Any]) -> list[str]:
     found = [
         f"`{name}` cannot be a name: it is DFT's own, or holds `{SEPARATOR}`."
         for name in names
-        if name == DFT or SEPARATOR in name or name.startswith(('reference_', 'dft_'))
+        if name == DFT or SEPARATOR in name or name.startswith((REFERENCE, 'dft_'))
     ]
     strangers = sorted(set(inputs.get('verdicts', {})) - set(inputs['potentials']))
     if strangers:
@@ -175,13 +175,15 @@ def _wrong_rules(inputs: Mapping[str, Any]) -> list[str]:
         return []
     rules = inputs['rules'].get_dict()
     found = []
-    if unknown := sorted(set(rules) - set(_RULES)):
-        found.append(f'`rules`: unknown {", ".join(unknown)}; known: {", ".join(_RULES)}.')
+    of_cells = cell_rules(rules)
+    if unknown := sorted(set(rules) - set(_RULES) - set(of_cells)):
+        known = (*RULES_OF_CELLS, *_RULES)
+        found.append(f'`rules`: unknown {", ".join(unknown)}; known: {", ".join(known)}.')
     strangers = sorted(set(rules.get('blind', [])) - set(inputs.get('measured', {})))
     if strangers:
         found.append(f'`rules.blind` names {", ".join(strangers)}, which `measured` does not.')
     try:
-        CellSettings.from_dict({name: rules[name] for name in _CELL_RULES if name in rules})
+        CellSettings.from_dict(of_cells)
     except (InsbenchError, TypeError, ValueError) as exc:
         found.append(f'`rules`: {exc}')
     return found

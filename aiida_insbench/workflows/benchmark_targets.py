@@ -13,19 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from aiida.common import AttributeDict
 from aiida.orm import Dict
 
 from aiida_insbench.calculations.measured import conditions_of
+from aiida_insbench.calculations.scores import REFERENCE
 from aiida_insbench.data.spectrum import SpectrumData
 from aiida_insbench.science.benchmark.table import DFT, MEASURED, OF_DFT
-from aiida_insbench.science.pressure import pressure_from_label
+from aiida_insbench.science.pressure import pressure_from_label, pressure_label
+from aiida_insbench.science.scoring.cell import cell_rules
+from aiida_insbench.workflows.ins_inputs import with_vibrations, without_mesh
 
 DFT_GROUP = 'supercell'
 #: How far a simulation goes beyond the measured range, cm⁻¹: bands are shifted by up to 40.
 _BEYOND = 60.0
 _SAME = 1e-6  # GPa
-_CELL_RULES = ('scoring', 'seed', 'draws', 'anchors')
 
 
 @dataclass(frozen=True)
@@ -70,15 +71,13 @@ class BenchmarkTarget:
     node: SpectrumData
     group: Group
 
-    def labels(self, spectra: Mapping[str, Any] | None = None) -> list[str]:
-        """Pressure labels that the target's pressure, with its error, lies between.
+    @property
+    def label(self) -> str:
+        """Pressure label of its stated pressure."""
+        return pressure_label(self.row['pressure'])
 
-        Without `spectra`, the label of its own pressure.
-        """
-        if spectra is None:
-            from aiida_insbench.science.pressure import pressure_label
-
-            return [pressure_label(self.row['pressure'])]
+    def labels(self, spectra: Mapping[str, Any]) -> list[str]:
+        """Pressure labels that the target's pressure, with its error, lies between."""
         pressures = {label: pressure_from_label(label) for label in spectra}
         low = self.row['pressure'] - self.row['pressure_error']
         high = self.row['pressure'] + self.row['pressure_error']
@@ -90,7 +89,7 @@ class BenchmarkTarget:
 
     def needed(self, spectra: Mapping[str, Any]) -> dict[str, Any]:
         """Of spectra by label (perhaps with a prefix), those that a score needs."""
-        plain = {label.removeprefix('reference_'): label for label in spectra}
+        plain = {label.removeprefix(REFERENCE): label for label in spectra}
         return {plain[one]: spectra[plain[one]] for one in self.labels(plain)}
 
     def within(self, spectra: Mapping[str, Any]) -> bool:
@@ -103,7 +102,7 @@ class BenchmarkTarget:
     def rules(self, rules: Dict) -> Dict:
         """Rules of a cell's score: of spectra of DFT, without freedoms that only data need."""
         given = rules.get_dict()
-        kept = {name: given[name] for name in _CELL_RULES if name in given}
+        kept = cell_rules(given)
         if self.row['kind'] == OF_DFT:
             kept['scoring'] = {**kept.get('scoring', {}), **given.get('dft_scoring', {})}
         return Dict(kept)
@@ -154,10 +153,8 @@ def ins_inputs(inputs: Any, group: Group, constants: Mapping[str, Any]) -> dict[
     """Inputs of `insbench.ins` for a group and one competitor's force constants."""
     parameters = {**inputs['ins']['parameters'].get_dict(), **group.parameters}
     if parameters.get('supercell_matrix') is not None:
-        for name in ('mesh', 'sum_rule', 'map'):
-            parameters.pop(name, None)
-    job = {**inputs['ins'], 'parameters': Dict(parameters), 'force_constants': dict(constants)}
-    return {'ins': AttributeDict(job)}
+        parameters = without_mesh(parameters)
+    return {'ins': with_vibrations(inputs, parameters, force_constants=dict(constants))['ins']}
 
 
 def target_rows(

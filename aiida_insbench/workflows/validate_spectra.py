@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiida.common import AttributeDict
 from aiida.orm import ArrayData, Dict, List
 
 from aiida_insbench.calculations.ins import RECORD
+from aiida_insbench.workflows.ins_inputs import with_vibrations, without_mesh
 
 SPECTRA = ('anharmonic', 'harmonic')
 #: A thermostat disturbs velocities; where there is a run without one, that is taken.
 _PREFERRED = ('nve', 'nvt')
-_OF_HARMONIC_MESH = ('mesh', 'map', 'sum_rule', 'isotopes')
 #: Energies below so many standard deviations of the window are not used of a run.
 _LOWEST = 3.0
 
@@ -62,8 +61,9 @@ def spectra_sources(
         Of the runs.
     """
     asked = inputs['ins']['parameters'].get_dict()
-    plain = {name: value for name, value in asked.items() if name not in _OF_HARMONIC_MESH}
-    found = {'anharmonic': _filled(inputs, plain, motions=dict(motions))}
+    plain = without_mesh(asked)
+    plain.pop('isotopes', None)  # the runs have their own
+    found = {'anharmonic': with_vibrations(inputs, plain, motions=dict(motions))}
     chosen = {label: node for label, node in force_constants.items() if label in motions}
     if chosen:
         width = max(node.base.attributes.get(RECORD)['resolution'] for node in motions.values())
@@ -74,12 +74,7 @@ def spectra_sources(
             'isotopes': dict(isotopes) or None,
             'settings': settings,
         }
-        found['harmonic'] = _filled(inputs, harmonic, force_constants=chosen)
+        found['harmonic'] = with_vibrations(inputs, harmonic, force_constants=chosen)
         broadening = {**inputs['broadening'].get_dict(), 'least_width': width}
         found['harmonic']['broadening'] = Dict(broadening)
     return found
-
-
-def _filled(inputs: Mapping[str, Any], parameters: dict[str, Any], **source: Any) -> dict[str, Any]:
-    job = AttributeDict({**inputs['ins'], 'parameters': Dict(parameters), **source})
-    return {**inputs, 'ins': job}

@@ -7,16 +7,16 @@ import csv
 import io
 import json
 import re
-import subprocess
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 from benchmark_sample import POTENTIALS, build, enlarged
+from browser import needs_browser, opened
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as made
-from test_report import CHROMIUM, Page
+from test_report import Page
 
 from aiida_insbench.report.benchmark_csv import scores_csv, spectra_csv
 from aiida_insbench.report.benchmark_figures import overlay_of, slug, target_legend
@@ -371,7 +371,7 @@ def test_reduced_curves_keep_their_extremes(values):
     assert (np.diff(again) > 0).all()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason='Chromium is not installed')
+@needs_browser
 @pytest.mark.parametrize(('width', 'chosen'), [(1280, 0), (390, 0), (390, 2)])
 def test_browser_shows_it_without_a_complaint(html, tmp_path, width, chosen):
     """An empty console, no request, no page wider than the window, and one panel a target."""
@@ -386,28 +386,7 @@ def test_browser_shows_it_without_a_complaint(html, tmp_path, width, chosen):
     </script></body>"""
     page = tmp_path / 'benchmark.html'
     page.write_text(html.replace('</body>', probe), encoding='utf-8')
-    done = subprocess.run(
-        [
-            CHROMIUM,
-            '--headless',
-            '--no-sandbox',
-            '--disable-gpu',
-            '--disable-quic',
-            '--no-first-run',
-            '--disable-background-networking',
-            '--disable-component-update',
-            '--disable-sync',
-            f'--user-data-dir={tmp_path / "profile"}',
-            '--enable-logging=stderr',
-            f'--window-size={width},1200',
-            '--dump-dom',
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = opened(page, profile=tmp_path / 'profile', width=width)
     assert 'CONSOLE' not in done.stderr
     words = re.search(r'<title>(width [^<]*)</title>', done.stdout).group(1).split()
     assert int(words[1]) <= int(words[2])

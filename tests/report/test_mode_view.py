@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import re
-import shutil
-import subprocess
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 from ase import Atoms
+from browser import needs_browser, opened
 from sample_data import build
 from spring_nodes import spring_phonons
 
@@ -20,8 +19,6 @@ from aiida_insbench.report.mode_picture import still_picture, viewpoint
 from aiida_insbench.report.mode_view import mode_view, too_large
 from aiida_insbench.report.render import render_html
 from aiida_insbench.science.followed_vibrations import followed_vibrations
-
-CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
 
 
 @pytest.fixture(scope='module')
@@ -202,24 +199,19 @@ def in_browser(html, tmp_path, script, *, fragment='', words=()):
     )
     text = html.replace('</head>', clock, 1).replace('</body>', probe)
     page.write_text(text, encoding='utf-8')
-    done = subprocess.run(
-        [
-            CHROMIUM, '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic',
-            '--no-first-run', '--disable-background-networking', '--disable-component-update',
-            '--disable-sync', f'--user-data-dir={tmp_path / "profile"}',
-            '--enable-logging=stderr', '--window-size=800,9000', '--virtual-time-budget=6000',
-            *words, '--dump-dom', page.as_uri() + fragment,
-        ],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+    done = opened(
+        page,
+        profile=tmp_path / 'profile',
+        width=800,
+        height=9000,
+        words=('--virtual-time-budget=6000', *words),
+        fragment=fragment,
+    )
     assert 'CONSOLE' not in done.stderr
     return re.search(r'<title>(.*?)</title>', done.stdout, re.DOTALL).group(1)
 
 
-browser = pytest.mark.skipif(CHROMIUM is None, reason='Chromium is not installed')
-
-
-@browser
+@needs_browser
 def test_browser_moves_the_atoms_and_stops(html, tmp_path):
     script = """
     const first = [view.dataset.phase, canvas.toDataURL()];
@@ -235,7 +227,7 @@ def test_browser_moves_the_atoms_and_stops(html, tmp_path):
     assert in_browser(html, tmp_path, script) == 'true,true,true,true,Play,none'
 
 
-@browser
+@needs_browser
 def test_browser_turns_the_crystal(html, tmp_path):
     """Dragging to the right and back is nothing; a whole turn by keys comes back too."""
     script = """
@@ -263,7 +255,7 @@ def test_browser_turns_the_crystal(html, tmp_path):
     assert done == 'true,true,true,true,true'
 
 
-@browser
+@needs_browser
 def test_browser_shows_the_mode_of_the_link(view, html, tmp_path):
     number = view['modes'][0]['number']
     other = view['modes'][3]['number']
@@ -285,7 +277,7 @@ def test_browser_shows_the_mode_of_the_link(view, html, tmp_path):
     assert (changed, redrawn) == ('true', 'true')
 
 
-@browser
+@needs_browser
 def test_browser_keeps_still_where_motion_is_not_wanted(html, tmp_path):
     script = """
     const phase = view.dataset.phase;
@@ -296,7 +288,7 @@ def test_browser_keeps_still_where_motion_is_not_wanted(html, tmp_path):
     assert in_browser(html, tmp_path, script, words=words) == '0.000,0.000,Play'
 
 
-@browser
+@needs_browser
 def test_browser_without_the_script_shows_the_still_picture(html, tmp_path):
     broken = re.sub(r'\(function \(\) \{\s+.use strict.;', '(function () { return;', html, count=1)
     assert broken != html

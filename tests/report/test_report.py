@@ -7,14 +7,13 @@ import csv
 import io
 import math
 import re
-import shutil
-import subprocess
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from browser import needs_browser, opened
 from hypothesis import given
 from hypothesis import strategies as st
 from sample_data import build, without
@@ -45,7 +44,6 @@ from aiida_insbench.report.tables_modes import (
 )
 
 MEGABYTE = 1_000_000
-CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
 
 
 class Page(HTMLParser):
@@ -536,7 +534,7 @@ def test_numbers():
     ]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason='Chromium is not installed')
+@needs_browser
 def test_browser_shows_it_without_a_complaint(html, tmp_path):
     """A browser loads the page with an empty console and no page wider than the window."""
     probe = (
@@ -545,28 +543,7 @@ def test_browser_shows_it_without_a_complaint(html, tmp_path):
     )
     page = tmp_path / 'report.html'
     page.write_text(html.replace('</body>', probe), encoding='utf-8')
-    done = subprocess.run(
-        [
-            CHROMIUM,
-            '--headless',
-            '--no-sandbox',
-            '--disable-gpu',
-            '--disable-quic',
-            '--no-first-run',
-            '--disable-background-networking',
-            '--disable-component-update',
-            '--disable-sync',
-            f'--user-data-dir={tmp_path / "profile"}',
-            '--enable-logging=stderr',
-            '--window-size=600,1200',
-            '--dump-dom',
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = opened(page, profile=tmp_path / 'profile', width=600)
     assert 'CONSOLE' not in done.stderr
     width, window = map(int, re.search(r'<title>width (\d+) of (\d+)', done.stdout).groups())
     assert width <= window

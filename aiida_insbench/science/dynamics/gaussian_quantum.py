@@ -35,38 +35,29 @@ import numpy as np
 from aiida_insbench.science.dynamics.classical_ins import check_simulation
 from aiida_insbench.science.dynamics.correlations import Segments, as_runs, cut_segments
 from aiida_insbench.science.dynamics.motion_density import motion_densities
-from aiida_insbench.science.dynamics.motion_powder import Motions, motion_powder
+from aiida_insbench.science.dynamics.motion_powder import MotionPowder, Motions, motion_powder
 from aiida_insbench.science.dynamics.run import FloatArray, MDRun
 from aiida_insbench.science.dynamics.stride_check import stride_warnings
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.energies import energy_grid
-from aiida_insbench.science.ins.powder import PowderResult
 from aiida_insbench.science.ins.simulation import Simulation
 from aiida_insbench.science.ins.spectrum import PowderSpectrum
 
 
 @dataclass(frozen=True)
-class GaussianPowder:
+class GaussianPowder(MotionPowder):
     """A spectrum by the Gaussian approximation.
+
+    Its result's sites are those given, its census holds the share of each atom's motion that was
+    used.
 
     Attributes
     ----------
-    result : PowderResult
-        As the harmonic one: spectrum by site and order, displacements, sum rules, warnings. Its
-        sites are those given, its census holds the share of each atom's motion that was used.
     error : ndarray, shape (n_energies,)
         Half the difference of the totals of two halves of the segments.
-    states : float
-        Share of the degrees of freedom between the lowest and the highest energy used.
-    broadening_bias : float
-        Estimate of what the window adds to mean-square displacements, as a share, the largest of
-        all sites.
     """
 
-    result: PowderResult
     error: FloatArray
-    states: float
-    broadening_bias: float
 
     @property
     def spectrum(self) -> PowderSpectrum:

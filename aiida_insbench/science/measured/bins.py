@@ -1,6 +1,6 @@
-"""Uneven bins: edges of bins whose centres are known, and densities on other bins.
+"""Densities of uneven bins, even over each, on other bins, with their errors.
 
-`aiida_insbench.science.ins.rebinning` does the like for even bins; measured ones are uneven.
+`aiida_insbench.science.ins.rebinning` has the smooth integral that spectra are shifted with.
 """
 
 from __future__ import annotations
@@ -8,23 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from aiida_insbench.science.ins.arrays import FloatArray
-
-
-def edges_of(centres: FloatArray) -> FloatArray:
-    """Edges half-way between centres; the outer bins reach as far out as in.
-
-    Parameters
-    ----------
-    centres : ndarray, shape (n,)
-        Rising, n ≥ 2.
-
-    Returns
-    -------
-    ndarray, shape (n + 1,)
-    """
-    middles = (centres[1:] + centres[:-1]) / 2
-    first, last = 2 * centres[0] - middles[0], 2 * centres[-1] - middles[-1]
-    return np.concatenate(([first], middles, [last]))
 
 
 def on_other_bins(

@@ -10,8 +10,9 @@ import numpy as np
 
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.ins.arrays import FloatArray
+from aiida_insbench.science.ins.rebinning import bin_edges
 from aiida_insbench.science.measured.ascii_spectra import VISION_BANKS
-from aiida_insbench.science.measured.bins import edges_of, on_other_bins
+from aiida_insbench.science.measured.bins import on_other_bins
 from aiida_insbench.science.measured.point_checks import NEGATIVE_ERRORS
 from aiida_insbench.science.measured.spectrum import Mask, MeasuredSpectrum
 
@@ -196,7 +197,7 @@ def _errors(
 
 def _edges(spectrum: MeasuredSpectrum) -> FloatArray:
     edges = spectrum.bin_edges
-    return edges_of(spectrum.energy_transfer) if edges is None else edges
+    return bin_edges(spectrum.energy_transfer) if edges is None else edges
 
 
 def _part(values: FloatArray | None, part: slice) -> FloatArray | None:

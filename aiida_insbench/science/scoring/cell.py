@@ -30,6 +30,12 @@ from aiida_insbench.science.scoring.spectra import Measurement, Simulation
 from aiida_insbench.science.scoring.uncertainty import uncertainty
 
 _SAME = 1e-6  # GPa
+RULES_OF_CELLS = ('scoring', 'seed', 'draws', 'anchors')
+
+
+def cell_rules(rules: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a benchmark's rules, those that the score of one cell depends on."""
+    return {name: rules[name] for name in RULES_OF_CELLS if name in rules}
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,11 @@ class CellSettings:
         InputError
             If a name or value is not allowed.
         """
-        known = ('scoring', 'seed', 'draws', 'anchors')
-        if unknown := sorted(set(given) - set(known)):
+        if unknown := sorted(set(given) - set(RULES_OF_CELLS)):
             raise InputError(
                 format_error(
-                    f'Unknown rules: {", ".join(unknown)}.', fix=f'Known are {", ".join(known)}.'
+                    f'Unknown rules: {", ".join(unknown)}.',
+                    fix=f'Known are {", ".join(RULES_OF_CELLS)}.',
                 )
             )
         try:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from aiida_insbench.science.errors import InputError
-from aiida_insbench.science.measured.bins import edges_of, on_other_bins
+from aiida_insbench.science.ins.rebinning import bin_edges
+from aiida_insbench.science.measured.bins import on_other_bins
 from aiida_insbench.science.measured.reduction import apply_masks, cut, subtract_empty_cell
 from aiida_insbench.science.measured.spectrum import Mask, MeasuredSpectrum
 
@@ -52,7 +53,7 @@ def test_errors_of_bins_that_are_joined_and_split():
 
 
 def test_edges_of_centres():
-    assert edges_of(np.array([1.0, 2.0, 4.0])) == pytest.approx([0.5, 1.5, 3.0, 5.0])
+    assert bin_edges(np.array([1.0, 2.0, 4.0])) == pytest.approx([0.5, 1.5, 3.0, 5.0])
 
 
 def test_masks_take_out_and_keep_points():
