@@ -13,12 +13,22 @@ from aiida_insbench.science.scoring.failures import imaginary_failure
 
 
 def failures_of_phonons(
-    pressures: Iterable[float], found: Mapping[str, Any], node: ProcessNode
+    pressures: Iterable[float], found: Mapping[str, Any], message: str | None
 ) -> dict[str, str]:
-    """Pressures without force constants: the crystal could not be relaxed there."""
-    message = node.exit_message or 'no reason was given'
+    """Pressures without force constants: the crystal could not be relaxed there.
+
+    Parameters
+    ----------
+    pressures : iterable of float
+        Asked for, GPa.
+    found : mapping
+        Force constants by pressure label.
+    message : str, optional
+        What the process that should have made them says.
+    """
     return {
-        label: f'No relaxed crystal or phonons at {pressure:g} GPa: {message}'
+        label: f'No relaxed crystal or phonons at {pressure:g} GPa: '
+        f'{message or "no reason was given"}'
         for label, pressure in pressure_labels(list(pressures)).items()
         if label not in found
     }

@@ -15,6 +15,7 @@ from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.data.spectrum import SpectrumData
 from aiida_insbench.science.benchmark.table import DFT
 from aiida_insbench.science.errors import InsbenchError
+from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.science.scoring.cell import RULES_OF_CELLS, CellSettings, cell_rules
 from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
 from aiida_insbench.workflows.crystal_checks import validate_crystal
@@ -54,6 +55,14 @@ def define_inputs(spec: Any) -> None:
         dynamic=True,
         required=False,
         help='Force constants of DFT, by pressure label; instead of `dft`.',
+    )
+    spec.input_namespace(
+        'force_constants',
+        valid_type=ForceConstantsData,
+        dynamic=True,
+        required=False,
+        help='Vibrations that are known: by potential, then pressure label. No phonons are '
+        'computed for a potential in it; pressures it lacks count as failures.',
     )
     spec.input_namespace(
         'verdicts',
@@ -111,6 +120,7 @@ def validate_benchmark(inputs: Mapping[str, Any] | None, _port: object = None) -
     faults = [
         *_wrong_names(inputs),
         *_lacking_elements(inputs),
+        *_wrong_vibrations(inputs),
         *_wrong_targets(inputs),
         *_wrong_rules(inputs),
     ]
@@ -139,6 +149,24 @@ def _lacking_elements(inputs: Mapping[str, Any]) -> list[str]:
         for name, node in inputs['potentials'].items()
         if (lacking := sorted(wanted - set(node.elements)))
     ]
+
+
+def _wrong_vibrations(inputs: Mapping[str, Any]) -> list[str]:
+    """Force constants of strangers, and at pressures that are not asked for."""
+    given = inputs.get('force_constants', {})
+    found = []
+    if strangers := sorted(set(given) - set(inputs['potentials'])):
+        found.append(
+            f'`force_constants` names {", ".join(strangers)}, which `potentials` does not.'
+        )
+    wanted = pressure_labels(inputs['pressures'].get_list()) if 'pressures' in inputs else {}
+    for name, by_label in given.items():
+        if wrong := sorted(set(by_label) - set(wanted)) if wanted else []:
+            found.append(
+                f'`force_constants.{name}` has {", ".join(wrong)}; the labels of `pressures` are '
+                f'{", ".join(wanted)}.'
+            )
+    return found
 
 
 def _wrong_targets(inputs: Mapping[str, Any]) -> list[str]:

@@ -36,7 +36,7 @@ def modes(gamma, minimum, mesh=(4, 4, 4)):
 
 
 def test_pressures_that_were_not_reached():
-    found = failures_of_phonons([0.0, 1.5], {'p_0000': object()}, ended('not relaxed'))
+    found = failures_of_phonons([0.0, 1.5], {'p_0000': object()}, 'not relaxed')
     assert found == {'p_1500': 'No relaxed crystal or phonons at 1.5 GPa: not relaxed'}
 
 
@@ -147,6 +147,22 @@ def test_rules_of_dft_targets_leave_no_freedom_of_data():
     of_dft = BenchmarkTarget({**target.row, 'kind': 'dft'}, node, group)
     fit = of_dft.rules(rules).get_dict()['scoring']['fit']
     assert fit == {'scale_range': [0.5, 2.0], 'background_order': None}
+
+
+def test_vibrations_of_strangers_and_of_other_pressures_are_refused():
+    inputs = {
+        'potentials': {'a': SimpleNamespace(elements=('H',))},
+        'pressures': SimpleNamespace(get_list=lambda: [0.0, 1.0]),
+        'reference': {'p_0000': 1},
+        'force_constants': {'a': {'p_0000': 1}},
+    }
+    assert validate_benchmark(inputs) is None
+    inputs['force_constants'] = {'a': {'p_2000': 1}, 'b': {'p_0000': 1}}
+    message = validate_benchmark(inputs)
+    assert '`force_constants` names b, which `potentials` does not.' in message
+    assert '`force_constants.a` has p_2000; the labels of `pressures` are p_0000, p_1000.' in (
+        message
+    )
 
 
 def test_faults_are_named_together():

@@ -164,6 +164,31 @@ def test_cells_that_have_not_changed_are_not_computed_again(against_measurement)
     assert 'rank_scores' in again
 
 
+def test_vibrations_that_are_known_are_not_computed_again(
+    job_code, reference, potentials, against_dft
+) -> None:
+    before, _ = against_dft
+    given = {name: dict(before['force_constants'][name]) for name in ('good', 'like')}
+    del given['like']['p_2000']
+    with enable_caching():
+        builder = BenchmarkWorkChain.get_builder_from_protocol(
+            job_code, {name: potentials[name] for name in given}, copper(), PRESSURES,
+            reference=reference, force_constants=given, protocol='fast', overrides=OVERRIDES,
+        )  # fmt: skip
+        results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    assert 'PhononsWorkChain' not in {one.process_label for one in node.called}
+    ranking, old = results['ranking'].get_dict(), before['ranking'].get_dict()
+    assert ranking['ranked'][0]['mean'] == pytest.approx(old['ranked'][0]['mean'])
+    failures = ranking['ranked'][1]['failures']
+    assert failures == {
+        'dft_p_2000': 'No relaxed crystal or phonons at 2 GPa: it is not among the force '
+        'constants given.'
+    }
+    out = results['force_constants']['good']['p_1000']
+    assert out.uuid == given['good']['p_1000'].uuid
+
+
 def test_all_faults_of_the_inputs_are_named_at_once(job_code, potentials, reference) -> None:
     given = {'overrides': OVERRIDES, 'protocol': 'fast'}
     builder = BenchmarkWorkChain.get_builder_from_protocol(

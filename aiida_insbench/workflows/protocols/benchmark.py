@@ -52,6 +52,7 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         measured: Mapping[str, SpectrumData] | None = None,
         reference: Mapping[str, ForceConstantsData] | None = None,
         dft: Mapping[str, Any] | None = None,
+        force_constants: Mapping[str, Mapping[str, ForceConstantsData]] | None = None,
         verdicts: Mapping[str, Dict] | None = None,
         rules: str = RULES,
         blind: Sequence[str] = (),
@@ -77,6 +78,9 @@ class BenchmarkProtocol(CampaignProtocolMixin):
             Force constants of DFT by pressure label (outputs of `insbench.reference`).
         dft : mapping, optional
             Inputs of `insbench.reference`, instead of `reference`.
+        force_constants : mapping from str to mapping, optional
+            Force constants by potential, then pressure label (outputs of `insbench.phonons`): its
+            phonons are not computed again.
         verdicts : mapping from str to Dict, optional
             Outputs ``verdict`` of `insbench.validate`, by potential.
         rules : str
@@ -113,6 +117,8 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         ):
             if values:
                 builder[name] = dict(values)
+        if force_constants:
+            builder.force_constants = {name: dict(one) for name, one in force_constants.items()}
         if dft is not None:
             builder.dft = dft
         builder.rules = Dict({**frozen_rules(rules), 'blind': list(blind)})
