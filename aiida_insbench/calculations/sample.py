@@ -25,7 +25,9 @@ TRAJECTORY_FILE = 'trajectory.extxyz'
 #: Arrays of a TrajectoryData that hold potential energies in eV; pw.x's is the first.
 _ENERGY_ARRAYS = ('energy', 'energies', 'potential_energy')
 #: Inputs that not every method reads.
-_OWN = ('structure', 'structures', 'pressures', 'cells', 'potential', 'trajectory')
+_OWN = (
+    'structure', 'structures', 'pressures', 'cells', 'potential', 'potentials', 'trajectory'
+)  # fmt: skip
 
 
 def validate_pressures(value: List | None, _port: object = None) -> str | None:
@@ -163,6 +165,14 @@ class SampleCalculation(InsbenchCalculation):
             required=False,
             help='equal-energy, thermal: whose relaxed cells and normal modes are used.',
         )
+        spec.input_namespace(
+            'potentials',
+            valid_type=PotentialData,
+            dynamic=True,
+            required=False,
+            help='disputed-modes: a committee of two or more; the modes are those of its first '
+            'member, by name.',
+        )
         spec.input(
             'trajectory',
             valid_type=(DatasetData, TrajectoryData),
@@ -174,7 +184,7 @@ class SampleCalculation(InsbenchCalculation):
         spec.output('pool', valid_type=DatasetData, required=False, help='Unlabelled frames.')
 
     def write_inputs(self, folder: Folder) -> dict[str, Any]:
-        """Write the potential and the trajectory, if any, and the body of the job file."""
+        """Write potentials and trajectory, if any, and the body of the job file."""
         job: dict[str, Any] = {
             'method': self.inputs.method.value,
             'prefix': self.inputs.prefix.value,
@@ -194,6 +204,11 @@ class SampleCalculation(InsbenchCalculation):
             job['cells'] = self.inputs.cells.get_list()
         if 'potential' in self.inputs:
             job['potential'] = write_potential(folder, self.inputs.potential, 'potential')
+        if self.inputs.get('potentials'):
+            job['potentials'] = {
+                name: write_potential(folder, node, f'potential_{name}')
+                for name, node in self.inputs.potentials.items()
+            }
         if 'trajectory' in self.inputs:
             write_text(folder, TRAJECTORY_FILE, trajectory_text(self.inputs.trajectory))
             job['trajectory'] = TRAJECTORY_FILE

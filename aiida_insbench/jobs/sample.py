@@ -28,6 +28,7 @@ _DRAW: dict[str, Callable[[dict[str, Any], Path, Progress], Sampled]] = {
     'frozen-phonon': sample_crystals.frozen_phonon,
     'molecular-rattle': sample_crystals.molecular_rattle,
     'thermal': sample_modes.thermal,
+    'disputed-modes': sample_modes.disputed_modes,
     'trajectory': sample_crystals.trajectory,
     'gas-molecules': sample_crystals.gas_molecules,
     'isolated-atoms': sample_crystals.isolated_atoms,

@@ -1,8 +1,8 @@
-"""Methods of the sample stage that displace along a potential's modes."""
+"""Methods of the sample stage that displace along the modes of a potential."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,33 @@ def thermal(job: dict[str, Any], folder: Path, progress: Progress) -> Sampled:
     return sample.frames, sample.refused, details
 
 
+def disputed_modes(job: dict[str, Any], folder: Path, progress: Progress) -> Sampled:
+    """Frames with most energy in the modes that a committee disputes."""
+    from aiida_insbench.science.sampling import disputed_modes as science
+    from aiida_insbench.science.sampling.mode_disputes import most_disputed_modes, spectrum_spread
+
+    sample, details = _along_modes(
+        job,
+        folder,
+        progress,
+        name='disputed-modes',
+        settings_class=science.DisputedModes,
+        relaxed=science.disputed_frames,
+        about_each=science.disputed_about_each,
+    )
+    details |= {
+        'modes_at_floor': sample.floored,
+        'committee': sorted(job['potentials']),
+        'spectrum_spread': {
+            label: spectrum_spread(list(found.values())) for label, found in sample.disputes.items()
+        },
+        'disputed_modes': {
+            label: most_disputed_modes(found) for label, found in sample.disputes.items()
+        },
+    }
+    return sample.frames, sample.refused, details
+
+
 def _along_modes(
     job: dict[str, Any],
     folder: Path,
@@ -65,20 +92,15 @@ def _along_modes(
     relaxed: Callable[..., Any],
     about_each: Callable[..., Any],
 ) -> tuple[Any, dict[str, Any]]:
-    """Read what both methods read, run one of them, report the crystals it used."""
+    """Read what these methods read, run one of them, report the crystals it used."""
     seed, cells, pressures = read_seed(job), read_cells(job), read_pressures(job)
     given = read_crystals(job) if job.get('structures') else None
     atoms = read_crystal(job, pressures=pressures or ()) if given is None else None
-    (prefix,) = require(job, 'potential')
     settings = read_sample_settings(name, job['settings'])
     device = settings.pop('device')
-    from aiida_insbench.science.potentials import calculator, read_potential
-
-    potential = read_potential(folder / prefix)
-    for crystal in [atoms] if given is None else given.values():
-        potential.metadata.check_elements(crystal.get_chemical_symbols())  # type: ignore[union-attr]
+    crystals = [atoms] if given is None else list(given.values())
     common = {
-        'calculator': calculator(potential, device=device),
+        **_engines(job, folder, crystals, device=device),
         'pressures': pressures,
         'cells': cells,
         'settings': settings_class(**settings),
@@ -89,20 +111,40 @@ def _along_modes(
     sample = (
         relaxed(atoms=atoms, **common) if given is None else about_each(structures=given, **common)
     )
+    return sample, {'seed': seed, **_crystals_used(sample, given=given is not None)}
+
+
+def _engines(
+    job: dict[str, Any], folder: Path, crystals: Sequence[Any], *, device: str
+) -> dict[str, Any]:
+    """`calculator` of the potential, or `calculators` of the committee, that knows the elements."""
+    from aiida_insbench.science.potentials import calculator, read_potential
+
+    committee = job.get('potentials') or {}
+    made = {}
+    for name, prefix in committee.items() or [('potential', *require(job, 'potential'))]:
+        potential = read_potential(folder / prefix)
+        where = f'structure (potential {name})' if committee else 'structure'
+        for crystal in crystals:
+            potential.metadata.check_elements(crystal.get_chemical_symbols(), name=where)
+        made[name] = calculator(potential, device=device)
+    return {'calculators': made} if committee else {'calculator': made['potential']}
+
+
+def _crystals_used(sample: Any, *, given: bool) -> dict[str, Any]:
     states = sample.relaxations
     details = {
-        'seed': seed,
         'frames_by_pressure': frames_by_pressure(sample.frames),
         'lowest_frequency': sample.lowest,
         'structures': {label: atoms_to_dict(found.atoms) for label, found in states.items()},
         'space_groups': {label: found.space_group_after for label, found in states.items()},
         'relax_steps': {label: found.steps for label, found in states.items()},
     }
-    if given is not None:
+    if given:
         details['residual_forces'] = {
             label: found.residual_force for label, found in states.items()
         }
         details['residual_stresses'] = {
             label: found.residual_stress for label, found in states.items()
         }
-    return sample, details
+    return details

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiida_insbench.jobs.settings import read_settings
 from aiida_insbench.science.errors import InputError, JobFileError
+from aiida_insbench.science.sampling.cells import check_energy_shares
 
 _CONTACT = {'minimum_contact': 0.7}
 _BONDS = {'bond_spread': 0.02, **_CONTACT}
@@ -85,6 +86,13 @@ METHODS: dict[str, MethodInputs] = {
         defaults={'frequency_cutoff': 1.0, **_MODES},
         needed={'temperature': 300.0, 'strain': 0.004},
     ),
+    'disputed-modes': MethodInputs(
+        required=('seed', 'cells', 'potentials'),
+        either=_ONE_OR_EACH,
+        optional=('pressures',),
+        defaults={'least_share': 0.25, 'largest_share': 4.0, **_MODES},
+        needed={'temperature': 60.0, 'frequency_floor': 80.0, 'strain': 0.004},
+    ),
     'trajectory': MethodInputs(
         required=('seed', 'cells', 'trajectory'),
         optional=('pressures',),
@@ -142,6 +150,8 @@ def missing_inputs(name: str, given: Mapping[str, Any]) -> str | None:
             f'`{name}` got both {" and ".join(f"`{key}`" for key in one)}. Give `structures` for '
             'one crystal at each pressure, `structure` for one crystal.'
         )
+    if 'potentials' in method.required and len(given['potentials']) < 2:
+        return f'`{name}` needs two `potentials` or more: one disputes nothing.'
     return None
 
 
@@ -152,6 +162,8 @@ def read_sample_settings(name: str, given: object) -> dict[str, Any]:
     ------
     JobFileError
         If a setting is unknown, missing or of another type, or `rattle` names no element.
+    InputError
+        If the shares of the energy are out of their range.
     """
     method = find_method(name)
     settings = read_settings(given, defaults=method.defaults, required=method.needed)
@@ -159,6 +171,8 @@ def read_sample_settings(name: str, given: object) -> dict[str, Any]:
         settings['rattle'] = _read_rattle(settings['rattle'])
     if 'volume_range' in settings:
         settings['volume_range'] = tuple(settings['volume_range'])
+    if 'least_share' in settings:
+        check_energy_shares(settings['least_share'], settings['largest_share'])
     return settings
 
 

@@ -4,9 +4,9 @@ Each frame is an `ase.Atoms` with these entries in ``info``:
 
 ========================  ==========================================================
 ``frame_id``              unique name inside its set, a letter first: ``r1_007``
-``method``                ``strain-rattle``, ``molecular-rattle``, ``equal-energy``, ``thermal``,
-                          ``frozen-phonon``, ``trajectory``, ``gas-molecule``,
-                          ``isolated-atom``, ``equilibrium``
+``method``                ``strain-rattle``, ``molecular-rattle``, ``equal-energy``,
+                          ``disputed-modes``, ``thermal``, ``frozen-phonon``, ``trajectory``,
+                          ``gas-molecule``, ``isolated-atom``, ``equilibrium``
 ``target_pressure``       GPa, the pressure the frame was placed for
 ``gas_phase``             true of a molecule or an atom in a box, which stands under no pressure
 ``seed``                  the seed it was drawn from (−1: no random number used)

@@ -45,7 +45,7 @@ def nodes(**given):
     makers = {str: Str, int: Int, list: List, dict: Dict}
     made = {'code': code(), 'prefix': Str('x'), 'settings': Dict({})}
     for key, value in given.items():
-        plain = isinstance(value, Data) or key == 'structures'
+        plain = isinstance(value, Data) or key in ('structures', 'potentials')
         made[key] = value if plain else makers[type(value)](value)
     return made
 
@@ -165,6 +165,53 @@ def test_bad_inputs_are_refused_before_submission(given, words):
     }
     base = {'method': 'strain-rattle', 'seed': 1, 'cells': CELLS, 'settings': RATTLE}
     assert words in refusal(**(base | built))
+
+
+DISPUTED = {
+    'method': 'disputed-modes',
+    'pressures': [0.0],
+    'seed': 1,
+    'cells': CELLS,
+    'settings': {'temperature': 60, 'frequency_floor': 80, 'strain': 0.0},
+}
+
+
+def disputed(**changes):
+    return DISPUTED | {'structure': structure()} | changes
+
+
+def test_a_committee_is_written_by_name(tmp_path):
+    members = {'two': potential(scale=2.0), 'one': potential()}
+    job = job_file(tmp_path, **disputed(potentials=members))
+    assert job['potentials'] == {'one': 'potential_one', 'two': 'potential_two'}
+    for name, node in members.items():
+        assert (tmp_path / f'potential_{name}.json').read_text() == node.get_metadata_text()
+    assert 'potential' not in job
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({}, 'needs the inputs potentials'),
+        ({'potentials': ['one']}, 'needs two `potentials` or more'),
+        ({'potentials': ['one', 'two'], 'potential': potential}, 'does not read the inputs'),
+        ({'potentials': ['one', 'two'], 'settings': {'least_share': 3.0}}, 'least_share'),
+        ({'potentials': ['one', 'two'], 'settings': {'largest_share': 'all'}}, 'largest_share'),
+    ],
+)
+def test_bad_committees_are_refused_before_submission(changes, words):
+    made = {**changes, 'settings': DISPUTED['settings'] | changes.get('settings', {})}
+    if 'potentials' in made:
+        made['potentials'] = {name: potential() for name in made['potentials']}
+    if 'potential' in made:
+        made['potential'] = potential()
+    assert words in refusal(**disputed(**made))
+
+
+def test_a_committee_is_not_read_by_others():
+    members = {name: potential() for name in ('one', 'two')}
+    given = disputed(method='equal-energy', potential=potential(), potentials=members)
+    assert 'does not read the inputs potentials' in refusal(**given)
 
 
 def test_no_random_number_no_seed(tmp_path):

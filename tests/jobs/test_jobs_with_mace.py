@@ -19,6 +19,7 @@ from aiida_insbench.science.potentials import (
     read_potential,
     write_potential,
 )
+from aiida_insbench.science.sampling.optical_modes import optical_modes
 from aiida_insbench.science.structures import atoms_from_dict, atoms_to_dict
 
 pytestmark = pytest.mark.real
@@ -28,6 +29,11 @@ LATTICE = 3.05
 
 @pytest.fixture(scope='module')
 def potential():
+    return aluminium()
+
+
+def aluminium(*, scale=1.0):
+    """A potential, its energies multiplied by `scale` save for the repulsion of pairs."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         # mace first: it prepares torch for what e3nn loads
@@ -57,7 +63,7 @@ def potential():
                     gate=torch.nn.functional.silu,
                     radial_MLP=[8],
                     radial_type='bessel',
-                    atomic_inter_scale=[1.0],
+                    atomic_inter_scale=[scale],
                     atomic_inter_shift=[0.0],
                     pair_repulsion=True,
                 )
@@ -118,6 +124,62 @@ def test_many_supercells_at_once_give_the_same_forces(potential):
     assert told == [(5, 5)]
     noise = force_noise(atoms=atoms, calculator=calculator(potential))
     assert noise < 0.01 * LARGEST_NOISE
+
+
+def test_disputed_modes(potential, tmp_path):
+    """Modes of fcc are given by symmetry: the spread is that of the members' own eigenvalues."""
+    committee = {'one': potential, 'two': aluminium(scale=1.05)}
+    for name, member in committee.items():
+        write_potential(member, tmp_path / f'potential_{name}')
+    cell = np.eye(3, dtype=int).tolist()
+    code, record = run(
+        'sample',
+        tmp_path,
+        potential,
+        method='disputed-modes',
+        potentials={name: f'potential_{name}' for name in committee},
+        seed=2,
+        prefix='d',
+        cells=[{'supercell_matrix': cell, 'count': 4}],
+        settings={'temperature': 5, 'frequency_floor': 10, 'strain': 0.0},
+    )
+    assert code == 0, record
+    details = record['result']['details']
+    assert details['frames_by_pressure'] == {'p_0000': 2, 'p_0500': 2}
+    assert details['committee'] == ['one', 'two']
+    crystal = atoms_from_dict(details['structures']['p_0000'])
+    own = [
+        optical_modes(atoms=crystal, calculator=calculator(one), supercell_matrix=cell)[1]
+        for one in committee.values()
+    ]
+    assert own[0].frequencies[0] > 10
+    squares = [modes.frequencies**2 for modes in own]
+    sigma = np.std(squares, axis=0, ddof=1) / (2 * own[0].frequencies)
+    rows = details['disputed_modes']['p_0000']
+    assert len(rows) == 9
+    assert sorted(row['sigma'] for row in rows) == pytest.approx(sorted(sigma), rel=1e-3)
+    # one element: all modes are seen alike
+    assert [row['neutron_weight'] for row in rows] == pytest.approx([1 / 9] * 9)
+    spread = details['spectrum_spread']['p_0000']
+    assert spread == pytest.approx(np.sqrt(np.mean(sigma**2)), rel=1e-3)
+    shares = [row['share'] for row in rows]
+    expected = np.clip(np.sort(sigma**2)[::-1] / spread**2, 0.25, 4.0)
+    assert shares == pytest.approx(expected, rel=1e-2)
+    assert shares[0] > 1 > shares[-1]
+    code, record = run(
+        'sample',
+        tmp_path,
+        potential,
+        method='disputed-modes',
+        structure=atoms_to_dict(bulk('Cu')),
+        potentials={name: f'potential_{name}' for name in committee},
+        seed=2,
+        prefix='d',
+        cells=[{'supercell_matrix': cell, 'count': 4}],
+        settings={'temperature': 5, 'frequency_floor': 10, 'strain': 0.0},
+    )
+    assert code == 10
+    assert '(potential one)` holds Cu' in record['message']
 
 
 def test_equal_energy(potential, tmp_path):

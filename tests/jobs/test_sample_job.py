@@ -20,6 +20,7 @@ from aiida_insbench.science.errors import InputError, JobFileError
 from aiida_insbench.science.frames import check_frames, read_frames, write_frames
 from aiida_insbench.science.potentials import write_potential
 from aiida_insbench.science.relaxation import relax
+from aiida_insbench.science.sampling.disputed_modes import DisputedModes
 from aiida_insbench.science.sampling.equal_energy import EqualEnergy
 from aiida_insbench.science.sampling.gas_molecules import GasMolecules
 from aiida_insbench.science.sampling.molecular_rattle import MolecularRattle
@@ -165,6 +166,7 @@ def test_true_is_no_number(tmp_path):
         ('equal-energy', EqualEnergy, {'device'}),
         ('molecular-rattle', MolecularRattle, set()),
         ('thermal', Thermal, {'device'}),
+        ('disputed-modes', DisputedModes, {'device'}),
         ('trajectory', TrajectoryChoice, set()),
         ('gas-molecules', GasMolecules, set()),
     ],
@@ -233,6 +235,8 @@ MOLECULAR = {
     'rotation': 4.0,
     'rattle': RATTLE,
 }
+_LJ = {'epsilon': 0.0104, 'rc': 8.5, 'smooth': True}
+ARGON = {'one': {**_LJ, 'sigma': 3.4}, 'two': {**_LJ, 'sigma': 3.38}}
 WAYS = {
     'rattle about each': {
         'method': 'strain-rattle',
@@ -289,6 +293,21 @@ WAYS = {
         'cells': [{'supercell_matrix': UNIT, 'count': 2}],
         'settings': {'temperature': 300, 'strain': 0.0},
     },
+    'disputed': {
+        'method': 'disputed-modes',
+        'structure': 'argon',
+        'pressures': [0, 2],
+        'potentials': ARGON,
+        'cells': [{'supercell_matrix': UNIT, 'count': 3}],
+        'settings': {'temperature': 60, 'frequency_floor': 30, 'strain': 0.0},
+    },
+    'disputed about each': {
+        'method': 'disputed-modes',
+        'structures': 'argon',
+        'potentials': ARGON,
+        'cells': [{'supercell_matrix': UNIT, 'count': 3}],
+        'settings': {'temperature': 60, 'frequency_floor': 30, 'strain': 0.0},
+    },
     'trajectory': {
         'method': 'trajectory',
         'trajectory': 'run.extxyz',
@@ -301,7 +320,11 @@ WAYS = {
     }},
     'atoms': {'method': 'isolated-atoms', 'structure': 'hydride', 'settings': {'box': 9.0}},
 }  # fmt: skip
-CRYSTALS = {'hydride': structure, 'ice': lambda: atoms_to_dict(water_ice())}
+CRYSTALS = {
+    'hydride': structure,
+    'ice': lambda: atoms_to_dict(water_ice()),
+    'argon': lambda: atoms_to_dict(bulk('Ar', 'fcc', a=5.3, cubic=True)),
+}
 
 
 def job_of(way, folder, **changes):
@@ -316,6 +339,10 @@ def job_of(way, folder, **changes):
         job['structures'] = {'p_0000': made, 'p_2000': made}
     if 'potential' in job:
         write_potential(potential_from_ase('emt'), folder / 'potential')
+    if 'potentials' in job:
+        for name, arguments in job['potentials'].items():
+            write_potential(potential_from_ase('lj', arguments), folder / f'potential_{name}')
+        job['potentials'] = {name: f'potential_{name}' for name in job['potentials']}
     if 'trajectory' in job:
         (folder / 'run.extxyz').write_text(write_frames(argon_run()))
     return job | changes
@@ -364,6 +391,16 @@ def test_details_say_what_was_found(tmp_path):
     assert found['imaginary_modes'] == {'p_0000': 0, 'p_2000': 0}
     assert found['modes_at_rest'] == {'p_0000': 3, 'p_2000': 3}
     assert found['relax_steps']['p_2000'] > 0
+    for way in ('disputed', 'disputed about each'):
+        found = details_of(way, tmp_path / way)
+        assert found['committee'] == ['one', 'two']
+        assert ('residual_forces' in found) == (way != 'disputed')
+        assert found['modes_at_floor'] == 0
+        for label, rows in found['disputed_modes'].items():
+            assert found['spectrum_spread'][label] > 0.1
+            assert [row['part'] for row in rows] == sorted((r['part'] for r in rows), reverse=True)
+            assert all(0.25 <= row['share'] <= 4 for row in rows)
+            assert rows[0]['elements'] == pytest.approx({'Ar': 1.0})
     found = details_of('trajectory', tmp_path / '5')
     assert found['trajectory_frames'] == 280
     assert 3 < found['displacement_time'] < 9
@@ -374,6 +411,13 @@ def test_details_say_what_was_found(tmp_path):
     assert found['kinds'] == [{'formula': 'H2O', 'count': 2, 'atoms': [0, 1, 2], 'frames': 3}]
     found = details_of('atoms', tmp_path / '7')
     assert found == {'elements': ['H', 'Mg'], 'box': [9.0, 9.18, 9.36]}
+
+
+def polonium():
+    return atoms_to_dict(bulk('Po', 'sc', a=3.3))
+
+
+SHARES = WAYS['disputed']['settings']
 
 
 def on_top(data):
@@ -401,6 +445,11 @@ def boxed(data):
         ('thermal', {'structure': boxed}, r'gap of 1\d\.\d Å'),
         ('thermal', {'settings': {'temperature': -5, 'strain': 0}}, 'temperature'),
         ('thermal', {'potential': None}, 'needs the inputs potential'),
+        ('disputed', {'potentials': None}, 'needs the inputs potentials'),
+        ('disputed', {'potentials': {'one': 'potential_one'}}, 'needs two `potentials` or more'),
+        ('disputed', {'structure': polonium()}, 'cross-section of Po is not known'),
+        ('disputed', {'settings': SHARES | {'least_share': 2.0}}, 'least_share'),
+        ('disputed', {'settings': SHARES | {'largest_share': 0.1}}, 'largest_share'),
         ('rattle about each', {'pressures': [1]}, 'lacks p_1000'),
         ('rattle about each', {'structure': structure()}, 'got both'),
         ('rattle about each', {'structures': {'ambient': structure()}}, 'not a pressure label'),

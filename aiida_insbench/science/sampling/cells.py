@@ -107,6 +107,21 @@ def check_within(limits: Mapping[str, tuple[float, float, float]]) -> None:
             raise InputError(f'`{name}` is {value}; give a number from {low} to {high}.')
 
 
+def check_energy_shares(least: float, largest: float) -> None:
+    """Refuse limits of the energy of a mode, over that of equal energies, that leave out 1.
+
+    Raises
+    ------
+    InputError
+        If they are not 0 ≤ least ≤ 1 ≤ largest ≤ 100.
+    """
+    if not 0 <= least <= 1 <= largest <= 100:
+        raise InputError(
+            f'`least_share` is {least} and `largest_share` {largest}; give 0 ≤ least_share ≤ 1 ≤ '
+            'largest_share ≤ 100.'
+        )
+
+
 def frame_generator(*, seed: int, index: int, purpose: int = 0) -> np.random.Generator:
     """Return the random generator of one frame, independent of all others of this seed.
 

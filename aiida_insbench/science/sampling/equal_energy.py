@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 
 from aiida_insbench.science.pressure import check_pressures
@@ -27,8 +26,8 @@ from aiida_insbench.science.sampling.cells import (
     SamplingCell,
     check_strain,
     check_within,
-    random_strain,
 )
+from aiida_insbench.science.sampling.mode_cell import ModeCell, lowest_frequencies, modes_below
 from aiida_insbench.science.sampling.optical_modes import (
     equal_energy_amplitudes,
     optical_modes,
@@ -146,7 +145,7 @@ def equal_energy_frames(
     ConvergenceError
         If a relaxation or fit fails, or frames keep having atoms too close.
     """
-    _check(settings)
+    check_equal_energy(settings)
     tell = report or report_to_nobody
     relaxations = relax_all(
         atoms=atoms,
@@ -193,7 +192,7 @@ def equal_energy_about_each(
     ConvergenceError
         If a fit fails, or frames keep having atoms too close.
     """
-    _check(settings)
+    check_equal_energy(settings)
     states = evaluate_all(
         structures=structures,
         pressures=pressures,
@@ -217,58 +216,46 @@ def _displace(
     dealt = deal_frames(
         states=relaxations,
         cells=cells,
-        prepare=lambda atoms, cell: _EqualEnergyCell(atoms, calculator, cell, settings),
+        prepare=lambda atoms, cell: _prepare(atoms, calculator, cell, settings),
         method=METHOD,
         minimum_share=settings.minimum_contact,
         seed=seed,
         prefix=prefix,
         report=tell,
     )
-    lowest: dict[str, float] = {}
-    for (label, _), moving in dealt.cells.items():
-        lowest[label] = min(lowest.get(label, np.inf), float(moving.modes.frequencies[0]))
-    floored = sum(
-        int((dealt.cells[place].modes.frequencies < settings.frequency_floor).sum())
-        for place in dealt.places
+    return EqualEnergySample(
+        dealt.frames,
+        dealt.refused,
+        relaxations,
+        lowest_frequencies(dealt.cells),
+        modes_below(settings.frequency_floor, dealt.cells, dealt.places),
     )
-    return EqualEnergySample(dealt.frames, dealt.refused, relaxations, lowest, floored)
 
 
-class _EqualEnergyCell:
-    """A supercell, its modes and the amplitude of each."""
-
-    def __init__(
-        self, atoms: Atoms, calculator: Any, cell: SamplingCell, settings: EqualEnergy
-    ) -> None:
-        self.supercell, self.modes = optical_modes(
-            atoms=atoms,
-            calculator=calculator,
-            supercell_matrix=cell.supercell_matrix,
-            displacement=settings.displacement,
-            symprec=settings.symprec,
-        )
-        self._strain = settings.strain
-        self._amplitudes = equal_energy_amplitudes(
-            frequencies=self.modes.frequencies,
-            temperature=settings.temperature,
-            frequency_floor=settings.frequency_floor,
-        )
-
-    def draw(self, rng: np.random.Generator) -> Atoms:
-        amplitudes = self._amplitudes
-        phases = rng.uniform(0, 2 * np.pi, size=len(amplitudes))
-        frame = self.supercell.copy()
-        frame.positions += np.einsum(
-            'm,mia->ia', amplitudes * np.cos(phases), self.modes.displacements
-        )
-        deformation = np.eye(3) + random_strain(rng=rng, sigma=self._strain)
-        frame.set_cell(frame.cell.array @ deformation, scale_atoms=True)
-        # the supercell carries phonopy's masses; a frame to be labelled has none of its own
-        del frame.arrays['masses']
-        return frame
+def _prepare(atoms: Atoms, calculator: Any, cell: SamplingCell, settings: EqualEnergy) -> ModeCell:
+    supercell, modes = optical_modes(
+        atoms=atoms,
+        calculator=calculator,
+        supercell_matrix=cell.supercell_matrix,
+        displacement=settings.displacement,
+        symprec=settings.symprec,
+    )
+    amplitudes = equal_energy_amplitudes(
+        frequencies=modes.frequencies,
+        temperature=settings.temperature,
+        frequency_floor=settings.frequency_floor,
+    )
+    return ModeCell(supercell, modes, amplitudes=amplitudes, strain=settings.strain)
 
 
-def _check(settings: EqualEnergy) -> None:
+def check_equal_energy(settings: EqualEnergy) -> None:
+    """Refuse settings out of range.
+
+    Raises
+    ------
+    InputError
+        Naming the setting.
+    """
     check_within(
         {
             'temperature': (settings.temperature, 0.0, 5000.0),

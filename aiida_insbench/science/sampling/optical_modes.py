@@ -65,6 +65,32 @@ def optical_modes(
     tuple (Atoms, OpticalModes)
         The supercell in phonopy's order of atoms and its modes.
     """
+    supercell, hessian = hessian_at_gamma(
+        atoms=atoms,
+        calculator=calculator,
+        supercell_matrix=supercell_matrix,
+        displacement=displacement,
+        symprec=symprec,
+    )
+    masses = np.asarray(supercell.get_masses())
+    return supercell, modes_of_hessian(hessian=hessian, masses=masses)
+
+
+def hessian_at_gamma(
+    *,
+    atoms: Atoms,
+    calculator: Any,
+    supercell_matrix: ArrayLike,
+    displacement: float = 0.01,
+    symprec: float = 1e-4,
+) -> tuple[Atoms, FloatArray]:
+    """Hessian of a sampling supercell at its Γ; parameters are those of `optical_modes`.
+
+    Returns
+    -------
+    tuple (Atoms, ndarray of shape (3N, 3N))
+        The supercell in phonopy's order of atoms, with masses, and its Hessian in eV/Å².
+    """
     phonon = calculate_force_constants(
         atoms=atoms,
         calculator=calculator,
@@ -76,10 +102,7 @@ def optical_modes(
     # the force constants of a supercell hold all its periodic images: its Hessian at Γ
     hessian = full_force_constants(phonon).transpose(0, 2, 1, 3)
     size = 3 * len(supercell)
-    modes = modes_of_hessian(
-        hessian=hessian.reshape(size, size), masses=np.asarray(supercell.get_masses())
-    )
-    return supercell, modes
+    return supercell, hessian.reshape(size, size)
 
 
 def modes_of_hessian(*, hessian: FloatArray, masses: FloatArray) -> OpticalModes:
@@ -112,7 +135,7 @@ def modes_of_hessian(*, hessian: FloatArray, masses: FloatArray) -> OpticalModes
 
 
 def equal_energy_amplitudes(
-    *, frequencies: FloatArray, temperature: float, frequency_floor: float
+    *, frequencies: FloatArray, temperature: float | FloatArray, frequency_floor: float
 ) -> FloatArray:
     r"""Largest mass-weighted amplitude of each mode, :math:`\sqrt{2 k_B T}/\max(ω, ω_floor)`.
 
@@ -120,8 +143,8 @@ def equal_energy_amplitudes(
     ----------
     frequencies : ndarray, shape (n_modes,)
         In cm⁻¹; imaginary ones are negative and take the floor.
-    temperature : float
-        In K.
+    temperature : float or ndarray, shape (n_modes,)
+        In K; of all modes, or of each.
     frequency_floor : float
         In cm⁻¹, > 0.
 
