@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from aiida_insbench.science.ins.instruments import find_instrument
 from aiida_insbench.science.ins.resolution import published_resolution
 from aiida_insbench.science.pressure import pressure_from_label
 from aiida_insbench.science.scoring.cell import CellSettings, Target, score_cell
+from aiida_insbench.science.scoring.convergence_draws import total_percent
 from aiida_insbench.science.scoring.spectra import Measurement, Simulation
 
 ERROR_BAD_INPUT = 210
@@ -24,6 +26,9 @@ ERROR_BAD_INPUT = 210
 SEPARATOR = '__of__'
 #: Before the pressure label of a spectrum of DFT, in link labels.
 REFERENCE = 'reference_'
+#: Before the number of a member of a committee and a pressure label, in link labels.
+MEMBER = 'member_'
+_MEMBER = re.compile(rf'{MEMBER}(\d+)_(.+)')
 
 
 @calcfunction  # type: ignore[untyped-decorator]
@@ -39,7 +44,8 @@ def score_spectra(
     rules : Dict
         See `CellSettings.from_dict`.
     spectra : SpectrumData
-        By pressure label (``p_1500``); under ``reference_<label>`` those of DFT, as an anchor.
+        By pressure label (``p_1500``); under ``reference_<label>`` those of DFT, as an anchor;
+        under ``member_<n>_<label>`` those of further members of the potential's committee.
 
     Returns
     -------
@@ -47,7 +53,9 @@ def score_spectra(
         ``score`` (Dict, see `CellResult`), ``overlay`` (ArrayData); 210 with the reason if they
         cannot be scored.
     """
-    mine = {label: node for label, node in spectra.items() if not label.startswith(REFERENCE)}
+    mine = {
+        label: node for label, node in spectra.items() if not label.startswith((REFERENCE, MEMBER))
+    }
     dft = {
         label.removeprefix(REFERENCE): node
         for label, node in spectra.items()
@@ -59,6 +67,8 @@ def score_spectra(
             _by_pressure(mine),
             CellSettings.from_dict(rules.get_dict()),
             reference=_by_pressure(dft) if dft else None,
+            members=[_by_pressure(one) for one in _members(spectra)],
+            convergence=_off_by(mine.values()),
         )
     except (InputError, ComputationError) as exc:
         return ExitCode(ERROR_BAD_INPUT, f'The spectra cannot be scored: {exc}')
@@ -147,6 +157,26 @@ def _by_pressure(spectra: Mapping[str, SpectrumData]) -> dict[float, Simulation]
         pressure_from_label(label): Simulation(node.energy_transfer, node.total)
         for label, node in spectra.items()
     }
+
+
+def _members(spectra: Mapping[str, SpectrumData]) -> list[dict[str, SpectrumData]]:
+    """Spectra of each member of a committee, by pressure label."""
+    found: dict[str, dict[str, SpectrumData]] = {}
+    for label, node in spectra.items():
+        if match := _MEMBER.fullmatch(label):
+            found.setdefault(match.group(1), {})[match.group(2)] = node
+    return [found[number] for number in sorted(found, key=int)]
+
+
+def _off_by(spectra: Iterable[SpectrumData]) -> float | None:
+    """The largest error of convergence among spectra, in per cent of the area."""
+    known = [
+        percent
+        for node in spectra
+        if (percent := total_percent(node.details.get('convergence', {}).get('errors_percent', {})))
+        is not None
+    ]
+    return max(known, default=None)
 
 
 def _warnings(spectra: Mapping[str, SpectrumData]) -> list[str]:

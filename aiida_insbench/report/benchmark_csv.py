@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from aiida_insbench.report.benchmark_story import Data, competitors, failure
+from aiida_insbench.report.benchmark_tables import SOURCES
 from aiida_insbench.science.scoring.score import WORST
 
 _SCORES = (
@@ -19,6 +20,7 @@ _SCORES = (
     'blind',
     'cost',
     'cost_error',
+    *(f'cost_error_{source}' for source in SOURCES),
     'shift_cm1',
     'mean_shift_cm1',
     'residual',
@@ -71,13 +73,15 @@ def _score_row(data: Data, cell: Mapping[str, Any], name: str) -> list[Any]:
     start.append(int(bool(row.get('blind'))))
     reason = failure(data, name, cell)
     if table is None:
-        return [*start, WORST, *[None] * 10, reason, None]
+        return [*start, WORST, *[None] * (len(_SCORES) - len(start) - 3), reason, None]
     score, profile = table['score'], table.get('profile') or {}
     summary, peaks = score.get('summary') or {}, score.get('peaks') or {}
+    parts = (table.get('uncertainty') or {}).get('components') or {}
     return [
         *start,
         WORST if reason else table['headline'],
         table['headline_error'],
+        *((parts.get(source) or {}).get('cost') for source in SOURCES),
         summary.get('shift'),
         summary.get('bias'),
         summary.get('residual'),

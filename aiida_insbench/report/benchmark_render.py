@@ -108,6 +108,7 @@ def _target(
         'profile': Markup(benchmark_figures.profile(cell, asked)),  # noqa: S704 - made here
         'legend': [_legend_entry(text, look) for text, look in legend],
         'table': benchmark_tables.comparison_table(data, cell),
+        'errors': benchmark_tables.error_table(data, cell),
         'panels': [_panel(data, cell, name, known[name]) for name in tabs],
     }
 

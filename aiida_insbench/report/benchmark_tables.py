@@ -19,6 +19,8 @@ from aiida_insbench.report.tables import Cell, Table, without_empty
 from aiida_insbench.science.benchmark.table import DFT
 
 _RIGHT = 'number'
+#: Sources of errors of costs, in the order of columns.
+SOURCES = ('counting', 'committee', 'pressure', 'convergence')
 
 
 def score_table(data: Data) -> dict[str, Any]:
@@ -121,6 +123,20 @@ def comparison_table(data: Data, cell: Mapping[str, Any]) -> Table:
         ]
         rows.append([Cell(shown(name)), *(Cell(text, _RIGHT) for text in texts)])
     return without_empty(heads, rows)
+
+
+def error_table(data: Data, cell: Mapping[str, Any]) -> Table | None:
+    """What the error of each cost is made of; None where nothing is known of it."""
+    rows = []
+    for name in competitors(data, cell):
+        table = cell['scores'].get(name) or {}
+        parts = (table.get('uncertainty') or {}).get('components') or {}
+        if parts:
+            costs = [(parts.get(source) or {}).get('cost') for source in SOURCES]
+            texts = [number(cost, 4) for cost in (*costs, table['headline_error'])]
+            rows.append([Cell(shown(name)), *(Cell(text, _RIGHT) for text in texts)])
+    heads = ['Competitor', *(source.capitalize() for source in SOURCES), 'Together']
+    return without_empty(heads, rows) if rows else None
 
 
 def window_table(score: Mapping[str, Any]) -> Table:

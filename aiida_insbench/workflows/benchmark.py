@@ -13,14 +13,14 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
 from aiida.orm import Dict, List
 
-from aiida_insbench.calculations.scores import (
-    REFERENCE,
-    SEPARATOR,
-    rank_scores,
-    score_spectra,
-)
-from aiida_insbench.science.benchmark.table import DFT, OF_DFT
+from aiida_insbench.calculations.scores import rank_scores
+from aiida_insbench.science.benchmark.table import DFT
 from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
+from aiida_insbench.workflows.benchmark_committees import (
+    known_vibrations,
+    member_key,
+    members_of,
+)
 from aiida_insbench.workflows.benchmark_failures import (
     failures_of_dynamics,
     failures_of_modes,
@@ -33,6 +33,7 @@ from aiida_insbench.workflows.benchmark_ports import (
     define_outputs,
     validate_benchmark,
 )
+from aiida_insbench.workflows.benchmark_scores import ScoringSteps
 from aiida_insbench.workflows.benchmark_targets import (
     DFT_GROUP,
     BenchmarkTarget,
@@ -48,7 +49,7 @@ from aiida_insbench.workflows.reference import ReferenceWorkChain
 from aiida_insbench.workflows.sub_process import failure_of
 
 
-class BenchmarkWorkChain(BenchmarkProtocol, WorkChain):
+class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
     """Phonons and spectra of every potential, one score a cell, one ranking."""
 
     @classmethod
@@ -81,19 +82,25 @@ class BenchmarkWorkChain(BenchmarkProtocol, WorkChain):
         """Of every potential, and of DFT if that is to be computed, side by side."""
         running = {}
         for name, potential in self.inputs.potentials.items():
-            if name in self.inputs.get('force_constants', {}):
-                continue
-            inputs = AttributeDict(self.exposed_inputs(PhononsWorkChain, namespace='phonons'))
-            inputs.phonons.potential = potential
-            inputs.phonons.structure = self.inputs.structure
-            inputs.phonons.pressures = self.inputs.pressures
-            inputs.metadata.call_link_label = f'phonons_{name}'
-            running[f'phonons_{name}'] = self.submit(PhononsWorkChain, **inputs)
+            if name not in self.inputs.get('force_constants', {}):
+                running[f'phonons_{name}'] = self._submit_phonons(name, potential)
+        for name, member, potential in members_of(self.inputs):
+            if known_vibrations(self.inputs, name, member) is None:
+                key = member_key(name, member)
+                running[f'phonons_{key}'] = self._submit_phonons(key, potential)
         if 'dft' in self.inputs:
             dft = AttributeDict(self.exposed_inputs(ReferenceWorkChain, namespace='dft'))
             dft.metadata.call_link_label = 'dft'
             running['dft'] = self.submit(ReferenceWorkChain, **dft)
         return ToContext(**running)
+
+    def _submit_phonons(self, key: str, potential: Any) -> Any:
+        inputs = AttributeDict(self.exposed_inputs(PhononsWorkChain, namespace='phonons'))
+        inputs.phonons.potential = potential
+        inputs.phonons.structure = self.inputs.structure
+        inputs.phonons.pressures = self.inputs.pressures
+        inputs.metadata.call_link_label = f'phonons_{key}'
+        return self.submit(PhononsWorkChain, **inputs)
 
     def inspect_phonons(self) -> ExitCode | None:
         """Collect force constants; pressures a potential does not reach count against it."""
@@ -111,6 +118,9 @@ class BenchmarkWorkChain(BenchmarkProtocol, WorkChain):
             self.out(f'force_constants.{DFT}.{label}', node)
         for name in self.inputs.potentials:
             self._collect(name, reference['modes'])
+        self.ctx.committees = {}
+        for name, member, _ in members_of(self.inputs):
+            self._collect_member(name, member)
         return None
 
     def _collect(self, name: str, reference_modes: dict[str, Any]) -> None:
@@ -124,6 +134,16 @@ class BenchmarkWorkChain(BenchmarkProtocol, WorkChain):
         self.ctx.failures[name] = failures
         for label, constants in found.items():
             self.out(f'force_constants.{name}.{label}', constants)
+
+    def _collect_member(self, name: str, member: str) -> None:
+        """What a member lacks is told and leaves it out of a spread; it is nobody's failure."""
+        found = known_vibrations(self.inputs, name, member)
+        if found is None:
+            node = self.ctx[f'phonons_{member_key(name, member)}']
+            found = dict(node.outputs.force_constants) if 'force_constants' in node.outputs else {}
+            if not node.is_finished_ok:
+                self.report(f'Member {member} of {name}: {node.exit_message}')
+        self.ctx.committees.setdefault(name, {})[member] = found
 
     def _vibrations(self, name: str) -> tuple[dict[str, Any], dict[str, Any], str | None]:
         """Force constants and modes by pressure label; why a pressure is not among them."""
@@ -142,23 +162,33 @@ class BenchmarkWorkChain(BenchmarkProtocol, WorkChain):
         """Of every potential and of DFT, for each kind of target."""
         running = {}
         for group in self._groups():
-            for name, constants in self._competitors(group).items():
-                inputs = AttributeDict(self.exposed_inputs(InsWorkChain, namespace='ins'))
-                inputs.update(ins_inputs(inputs, group, constants))
-                key = f'spectra_{group.name}_{name}'
-                inputs.metadata = {'call_link_label': key}
-                running[key] = self.submit(InsWorkChain, **inputs)
+            simulated = {**self._competitors(group)}
+            for name, by_member in self.ctx.committees.items():
+                simulated |= {member_key(name, one): by_member[one] for one in by_member}
+            for name, constants in simulated.items():
+                if constants:
+                    key = f'spectra_{group.name}_{name}'
+                    running[key] = self._submit_spectra(key, group, constants)
         return ToContext(**running)
+
+    def _submit_spectra(self, key: str, group: Group, constants: dict[str, Any]) -> Any:
+        inputs = AttributeDict(self.exposed_inputs(InsWorkChain, namespace='ins'))
+        inputs.update(ins_inputs(inputs, group, constants))
+        inputs.metadata = {'call_link_label': key}
+        return self.submit(InsWorkChain, **inputs)
 
     def inspect_spectra(self) -> None:
         """Collect spectra; a pressure without one counts against the potential."""
-        self.ctx.spectra = {}
+        self.ctx.spectra, self.ctx.committee_spectra = {}, {}
         for group in self._groups():
             self.ctx.spectra[group.name] = {}
+            self.ctx.committee_spectra[group.name] = {
+                name: {one: self._spectra_of(group, member_key(name, one)) for one in by_member}
+                for name, by_member in self.ctx.committees.items()
+            }
             for name in self._competitors(group):
                 node = self.ctx[f'spectra_{group.name}_{name}']
-                outputs = node.outputs
-                spectra = dict(outputs.spectrum) if 'spectrum' in outputs else {}
+                spectra = self._spectra_of(group, name)
                 self.ctx.spectra[group.name][name] = spectra
                 for label, spectrum in spectra.items():
                     self.out(f'spectrum.{name}.{group.name}.{label}', spectrum)
@@ -166,6 +196,11 @@ class BenchmarkWorkChain(BenchmarkProtocol, WorkChain):
                     lost = failures_of_spectra(self.ctx.force_constants[name], spectra, node)
                     for label, reason in lost.items():
                         self.ctx.failures[name].setdefault(label, reason)
+
+    def _spectra_of(self, group: Group, name: str) -> dict[str, Any]:
+        key = f'spectra_{group.name}_{name}'
+        outputs = self.ctx[key].outputs if key in self.ctx else {}
+        return dict(outputs.spectrum) if 'spectrum' in outputs else {}
 
     def _groups(self) -> list[Group]:
         return groups_of(self.inputs.get('measured', {}), reference=self.ctx.reference)
@@ -211,54 +246,6 @@ class BenchmarkWorkChain(BenchmarkProtocol, WorkChain):
             self.report(f'Modes could not be compared: {self.ctx.analysis.exit_message}')
 
     # Scores
-
-    def score_cells(self) -> None:
-        """One score for each potential and target that has spectra."""
-        self.ctx.scores, self.ctx.cell_failures = {}, {name: {} for name in self.inputs.potentials}
-        for target in self._targets():
-            for name in self._competitors(target.group):
-                if not (name == DFT and target.row['kind'] == OF_DFT):
-                    self._score(name, target)
-            for name in self.inputs.potentials:
-                self._note_failure(name, target)
-
-    def _score(self, name: str, target: BenchmarkTarget) -> None:
-        cell = target.row['name']
-        failed = self.ctx.failures.get(name, {})
-        spectra = {
-            label: node
-            for label, node in self.ctx.spectra[target.group.name][name].items()
-            if label not in failed
-        }
-        if not target.within(spectra):
-            return
-        anchors = {}
-        if name != DFT and target.row['kind'] != OF_DFT:
-            dft = self.ctx.spectra[target.group.name].get(DFT, {})
-            anchors = {f'{REFERENCE}{label}': node for label, node in dft.items()}
-        results, node = score_spectra.run_get_node(
-            target=target.node,
-            rules=target.rules(self.inputs.rules),
-            **target.needed(spectra),
-            **target.needed(anchors),
-            metadata={'call_link_label': f'{name}{SEPARATOR}{cell}'},
-        )
-        if node.is_finished_ok:
-            self.ctx.scores[f'{name}{SEPARATOR}{cell}'] = results['score']
-            self.out(f'scores.{name}.{cell}', results['score'])
-            self.out(f'overlays.{name}.{cell}', results['overlay'])
-        elif name != DFT:
-            self.ctx.cell_failures[name][cell] = str(node.exit_message)
-
-    def _note_failure(self, name: str, target: BenchmarkTarget) -> None:
-        """Why a potential has no score on a target, from what failed at the pressures it needs."""
-        cell, reasons = target.row['name'], self.ctx.failures[name]
-        if f'{name}{SEPARATOR}{cell}' in self.ctx.scores or cell in self.ctx.cell_failures[name]:
-            return
-        known = [reasons[target.label]] if target.label in reasons else list(reasons.values())
-        self.ctx.cell_failures[name][cell] = (
-            known[0] if known else 'Its spectra do not reach this pressure.'
-        )
 
     def rank(self) -> ExitCode | None:
         """All potentials on all targets."""

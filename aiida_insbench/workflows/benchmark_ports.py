@@ -18,6 +18,7 @@ from aiida_insbench.science.errors import InsbenchError
 from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.science.scoring.cell import RULES_OF_CELLS, CellSettings, cell_rules
 from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
+from aiida_insbench.workflows.benchmark_committees import members_of
 from aiida_insbench.workflows.crystal_checks import validate_crystal
 from aiida_insbench.workflows.ins import InsWorkChain
 from aiida_insbench.workflows.phonons import PhononsWorkChain
@@ -63,6 +64,21 @@ def define_inputs(spec: Any) -> None:
         required=False,
         help='Vibrations that are known: by potential, then pressure label. No phonons are '
         'computed for a potential in it; pressures it lacks count as failures.',
+    )
+    spec.input_namespace(
+        'committees',
+        valid_type=PotentialData,
+        dynamic=True,
+        required=False,
+        help='Further members of the committee of a potential: by potential, then member. Their '
+        'spread is part of the errors of its scores.',
+    )
+    spec.input_namespace(
+        'committee_force_constants',
+        valid_type=ForceConstantsData,
+        dynamic=True,
+        required=False,
+        help='Vibrations of members that are known: by potential, member, then pressure label.',
     )
     spec.input_namespace(
         'verdicts',
@@ -146,27 +162,52 @@ def _lacking_elements(inputs: Mapping[str, Any]) -> list[str]:
     wanted = inputs['structure'].get_symbols_set()
     return [
         f'Potential `{name}` knows no {", ".join(lacking)}.'
-        for name, node in inputs['potentials'].items()
+        for name, node in {
+            **inputs['potentials'],
+            **{f'{name}.{member}': node for name, member, node in members_of(inputs)},
+        }.items()
         if (lacking := sorted(wanted - set(node.elements)))
     ]
 
 
 def _wrong_vibrations(inputs: Mapping[str, Any]) -> list[str]:
     """Force constants of strangers, and at pressures that are not asked for."""
-    given = inputs.get('force_constants', {})
-    found = []
-    if strangers := sorted(set(given) - set(inputs['potentials'])):
-        found.append(
-            f'`force_constants` names {", ".join(strangers)}, which `potentials` does not.'
+    committees = inputs.get('committees', {})
+    of_members = inputs.get('committee_force_constants', {})
+    members = {f'{name}.{member}' for name, member, _ in members_of(inputs)}
+    known = inputs.get('force_constants', {})
+    given = {f'force_constants.{name}': one for name, one in known.items()}
+    found = [
+        f'`{port}` names {", ".join(strangers)}, which `{beside}` does not.'
+        for port, beside, strangers in (
+            ('force_constants', 'potentials', _beyond(known, inputs)),
+            ('committees', 'potentials', _beyond(committees, inputs)),
+            (
+                'committee_force_constants',
+                'committees',
+                sorted({f'{a}.{b}' for a, by in of_members.items() for b in by} - members),
+            ),
         )
+        if strangers
+    ]
+    given |= {
+        f'committee_force_constants.{name}.{member}': by_label
+        for name, by_member in of_members.items()
+        for member, by_label in by_member.items()
+    }
     wanted = pressure_labels(inputs['pressures'].get_list()) if 'pressures' in inputs else {}
     for name, by_label in given.items():
         if wrong := sorted(set(by_label) - set(wanted)) if wanted else []:
             found.append(
-                f'`force_constants.{name}` has {", ".join(wrong)}; the labels of `pressures` are '
+                f'`{name}` has {", ".join(wrong)}; the labels of `pressures` are '
                 f'{", ".join(wanted)}.'
             )
     return found
+
+
+def _beyond(given: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[str]:
+    """Names that no potential has."""
+    return sorted(set(given) - set(inputs['potentials']))
 
 
 def _wrong_targets(inputs: Mapping[str, Any]) -> list[str]:

@@ -189,6 +189,37 @@ def test_vibrations_that_are_known_are_not_computed_again(
     assert out.uuid == given['good']['p_1000'].uuid
 
 
+def test_spread_of_a_committee_is_part_of_the_error(
+    job_code, reference, potentials, against_dft
+) -> None:
+    """One member whose vibrations are known, one that is computed: that of `like`, both."""
+    before, _ = against_dft
+    known = {name: dict(before['force_constants'][name]) for name in ('good', 'like')}
+    with enable_caching():
+        builder = BenchmarkWorkChain.get_builder_from_protocol(
+            job_code, {'good': potentials['good']}, copper(), PRESSURES, reference=reference,
+            force_constants={'good': known['good']},
+            committees={'good': dict.fromkeys(('known', 'new'), potentials['like'])},
+            committee_force_constants={'good': {'known': known['like']}},
+            protocol='fast', overrides=OVERRIDES,
+        )  # fmt: skip
+        results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    labels = [link.link_label for link in node.base.links.get_outgoing().all()]
+    assert 'phonons_good__member__new' in labels
+    assert 'phonons_good__member__known' not in labels
+    score = results['scores']['good']['dft_p_1000']
+    other = before['scores']['like']['dft_p_1000'].get_dict()['headline']
+    parts = score.get_dict()['uncertainty']['components']
+    # two members alike and the potential itself
+    spread = np.std([score.get_dict()['headline'], other, other], ddof=1)
+    assert parts['committee']['cost'] == pytest.approx(spread, rel=1e-6)
+    assert parts['convergence']['cost'] > 0
+    assert score.get_dict()['headline_error'] >= spread
+    assert {'member_0_p_1000', 'member_1_p_1000'} <= set(score.creator.inputs)
+    assert results['ranking']['errors']['good']['dft_p_1000']['committee'] == pytest.approx(spread)
+
+
 def test_all_faults_of_the_inputs_are_named_at_once(job_code, potentials, reference) -> None:
     given = {'overrides': OVERRIDES, 'protocol': 'fast'}
     builder = BenchmarkWorkChain.get_builder_from_protocol(

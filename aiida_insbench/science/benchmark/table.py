@@ -54,7 +54,8 @@ def benchmark_table(
         ``tied_with``, ``failures``, ``cells``); ``blind``: the same over blind targets, None
         without; ``frequency_errors`` (cm⁻¹ by potential, weighted by INS intensity, against DFT);
         ``agreement`` of the ranking with those, see `rank_agreement`; ``dft``: what DFT itself
-        costs on measured targets; ``verdicts``: sentences by potential.
+        costs on measured targets; ``errors``: parts of the error of each cost by potential, target
+        and source, see `uncertainty`; ``verdicts``: sentences by potential.
 
     Raises
     ------
@@ -80,6 +81,7 @@ def benchmark_table(
         'frequency_errors': errors,
         'agreement': rank_agreement({one.name: one.mean for one in ranked}, errors),
         'dft': dft,
+        'errors': {name: _error_parts(row) for name, row in scores.items()},
         'verdicts': {
             one.name: potential_sentences(
                 _plain(one),
@@ -100,6 +102,17 @@ def frequency_errors(comparison: Mapping[str, Any] | None) -> dict[str, float | 
     """Root-mean-square errors of Γ modes against DFT, weighted by INS intensity, cm⁻¹."""
     tables = (comparison or {}).get('potentials', {})
     return {name: table.get('ins_weighted_rms_error_all_cm1') for name, table in tables.items()}
+
+
+def _error_parts(row: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Parts of the errors of costs, by target and source."""
+    return {
+        name: {
+            source: one['cost']
+            for source, one in ((cell.get('uncertainty') or {}).get('components') or {}).items()
+        }
+        for name, cell in row.items()
+    }
 
 
 def _row(

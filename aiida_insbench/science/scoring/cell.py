@@ -1,13 +1,14 @@
 """One cell of the benchmark: a potential's spectra over pressure against one target.
 
 A target is a measured spectrum, whose pressure is known within an error, or the spectrum of DFT.
-The headline is that of the best pressure within the error; full tables are those at it. Energies in
-cm⁻¹, pressures in GPa.
+The headline is that of the best pressure within the error; full tables are those at it. Its error
+has parts from counting, a committee, the pressure and the convergence of the simulation, see
+`uncertainty`. Energies in cm⁻¹, pressures in GPa.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,6 +127,8 @@ def score_cell(
     settings: CellSettings,
     *,
     reference: Mapping[float, Simulation] | None = None,
+    members: Sequence[Mapping[float, Simulation]] = (),
+    convergence: float | None = None,
 ) -> CellResult:
     """Score spectra at a few pressures against a target.
 
@@ -139,6 +142,11 @@ def score_cell(
         Rules.
     reference : mapping of float to Simulation, optional
         DFT's spectra, as one more anchor.
+    members : sequence of mapping
+        Spectra of further members of the potential's committee, by pressure; those that do not
+        reach the best pressure have no say.
+    convergence : float, optional
+        What the simulations say they are off, in per cent of their area.
 
     Raises
     ------
@@ -163,6 +171,12 @@ def score_cell(
         fixed,
         seed=settings.seed,
         draws=settings.draws,
+        committee=_committee(simulated, members, profile.best),
+        spectrum_at=at if target.pressure_error > 0 else None,
+        pressure=target.pressure,
+        pressure_error=target.pressure_error,
+        simulated_range=(min(spectra), max(spectra)),
+        convergence=convergence,
     )
     anchors = score_anchors(
         target.data,
@@ -182,6 +196,18 @@ def score_cell(
         'scale': where_on_scale(score.headline, anchors),
     }
     return CellResult(table, _overlay(target.data, score))
+
+
+def _committee(
+    simulated: Simulation, members: Sequence[Mapping[float, Simulation]], pressure: float
+) -> list[Simulation]:
+    """The potential's own spectrum and its members'; empty where it is alone."""
+    others = [
+        spectrum_at(one)(pressure)
+        for one in members
+        if one and min(one) - _SAME <= pressure <= max(one) + _SAME
+    ]
+    return [simulated, *others] if others else []
 
 
 def spectrum_at(spectra: Mapping[float, Simulation]) -> SpectrumAt:

@@ -4,10 +4,14 @@ r"""Uncertainty of a score: from counting, committee, pressure and convergence, 
   bootstrap. As each draw has the noise twice, costs rise by a bias, which is told; the error is
   their scatter.
 - *Committee*: standard deviation over the members of a committee of potentials.
-- *Pressure*: root mean square of the changes one error above and below the stated pressure.
-- *Convergence*: largest change among simulations with coarser settings.
+- *Pressure*: root mean square of the changes one error above and below the stated pressure, as far
+  as that is simulated.
+- *Convergence*: largest change among simulations with coarser settings, or, where there are none,
+  root mean square of the changes among spectra spoilt by the simulation's own error, see
+  `convergence_draws`.
 
-The total is the root of the sum of squares; the components are independent. Energies in cm⁻¹.
+The total is the root of the sum of squares, as the components have different causes. That of the
+pressure is common to all potentials on one target. Energies in cm⁻¹.
 
 References
 ----------
@@ -25,6 +29,7 @@ import numpy as np
 
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.arrays import FloatArray
+from aiida_insbench.science.scoring.convergence_draws import spoilt_by
 from aiida_insbench.science.scoring.pressure_profile import SpectrumAt
 from aiida_insbench.science.scoring.score import score_summary, with_windows
 from aiida_insbench.science.scoring.settings import ScoringSettings
@@ -34,6 +39,7 @@ from aiida_insbench.science.scoring.window_scores import Summary
 #: What has an uncertainty: cost, mean |shift| in cm⁻¹, mean residual.
 QUANTITIES = ('cost', 'shift', 'residual')
 _DRAWS = 40
+_PLAIN_RESOLUTION = 5.0  # cm⁻¹, where an instrument's is not known
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,9 @@ def uncertainty(
     spectrum_at: SpectrumAt | None = None,
     pressure: float | None = None,
     pressure_error: float | None = None,
+    simulated_range: tuple[float, float] | None = None,
     coarser: Sequence[Simulation] = (),
+    convergence: float | None = None,
     cell: Simulation | None = None,
 ) -> Uncertainty:
     """Uncertainty of one score from all sources that are given.
@@ -112,8 +120,12 @@ def uncertainty(
         Spectrum at a pressure.
     pressure, pressure_error : float, optional
         GPa, with `spectrum_at`.
+    simulated_range : (float, float), optional
+        Pressures one error away are cut to it, GPa.
     coarser : sequence of Simulation
         With coarser meshes, fewer directions and the like.
+    convergence : float, optional
+        What the simulation itself says it is off, in per cent of its area; not beside `coarser`.
     cell : Simulation, optional
         As in `score_spectrum`.
 
@@ -125,7 +137,8 @@ def uncertainty(
     Raises
     ------
     InputError
-        If there are fewer than two draws, one single member, or a pressure without its error.
+        If there are fewer than two draws, one single member, a pressure without its error, or two
+        sources of the error of convergence.
     """
     fixed = with_windows(measured, settings)
 
@@ -144,18 +157,54 @@ def uncertainty(
     if spectrum_at is not None:
         if pressure is None or pressure_error is None or not pressure_error >= 0:
             raise InputError('The error of a pressure needs the pressure and an error ≥ 0.')
-        places = (pressure, pressure - pressure_error, pressure + pressure_error)
-        at, *sides = (scored(measured, spectrum_at(place)) for place in places)
-        changes = np.array(sides) - at
-        found['pressure'] = _component(np.sqrt((changes**2).mean(axis=0)), sides, at)
-    if coarser:
-        rows = [scored(measured, one) for one in coarser]
-        found['convergence'] = _component(np.abs(np.array(rows) - centre).max(axis=0), rows, centre)
+        places = _sides(pressure, pressure_error, simulated_range)
+        at, *sides = (scored(measured, spectrum_at(place)) for place in (pressure, *places))
+        if sides:
+            found['pressure'] = _component(_rms(sides, at), sides, at)
+    spoilt = _spoilt(measured, simulated, coarser, convergence, seed=seed, draws=draws)
+    if spoilt or coarser:
+        rows = [scored(measured, one) for one in spoilt or coarser]
+        largest = np.abs(np.array(rows) - centre).max(axis=0)
+        found['convergence'] = _component(_rms(rows, centre) if spoilt else largest, rows, centre)
     totals = [
         float(np.sqrt(np.nansum([getattr(one, name) ** 2 for one in found.values()])))
         for name in QUANTITIES
     ]
     return Uncertainty(found, *totals)
+
+
+def _sides(
+    pressure: float, error: float, simulated: tuple[float, float] | None
+) -> tuple[float, ...]:
+    """Pressures one error below and above, those that differ from the stated one."""
+    low, high = simulated or (-np.inf, np.inf)
+    places = (max(pressure - error, low), min(pressure + error, high))
+    return tuple(place for place in places if place != pressure)
+
+
+def _spoilt(
+    measured: Measurement,
+    simulated: Simulation,
+    coarser: Sequence[Simulation],
+    percent: float | None,
+    *,
+    seed: int,
+    draws: int,
+) -> list[Simulation]:
+    """Spectra that differ by what convergence leaves open; none where that is not known."""
+    if percent is None:
+        return []
+    if coarser:
+        raise InputError('`coarser` and `convergence` are two sources of one error; give one.')
+    plain = np.full(len(measured.energies), _PLAIN_RESOLUTION)
+    return spoilt_by(
+        simulated,
+        percent,
+        energies=measured.energies,
+        resolution=plain if measured.resolution is None else measured.resolution,
+        seed=seed,
+        draws=draws,
+    )
 
 
 def _redrawn(measured: Measurement, seed: int, draws: int) -> list[Measurement]:
@@ -175,6 +224,10 @@ def _numbers(summary: Summary) -> FloatArray:
 
 def _scatter(rows: Sequence[FloatArray], centre: FloatArray) -> Component:
     return _component(np.std(rows, axis=0, ddof=1), rows, centre)
+
+
+def _rms(rows: Sequence[FloatArray], centre: FloatArray) -> FloatArray:
+    return np.asarray(np.sqrt(((np.array(rows) - centre) ** 2).mean(axis=0)))
 
 
 def _component(errors: FloatArray, rows: Sequence[FloatArray], centre: FloatArray) -> Component:

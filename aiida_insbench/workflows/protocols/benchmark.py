@@ -53,6 +53,9 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         reference: Mapping[str, ForceConstantsData] | None = None,
         dft: Mapping[str, Any] | None = None,
         force_constants: Mapping[str, Mapping[str, ForceConstantsData]] | None = None,
+        committees: Mapping[str, Mapping[str, PotentialData]] | None = None,
+        committee_force_constants: Mapping[str, Mapping[str, Mapping[str, ForceConstantsData]]]
+        | None = None,
         verdicts: Mapping[str, Dict] | None = None,
         rules: str = RULES,
         blind: Sequence[str] = (),
@@ -81,6 +84,10 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         force_constants : mapping from str to mapping, optional
             Force constants by potential, then pressure label (outputs of `insbench.phonons`): its
             phonons are not computed again.
+        committees : mapping from str to mapping, optional
+            Further members of the committee of a potential, by potential, then member.
+        committee_force_constants : mapping from str to mapping, optional
+            Force constants of members that are known: by potential, member, pressure label.
         verdicts : mapping from str to Dict, optional
             Outputs ``verdict`` of `insbench.validate`, by potential.
         rules : str
@@ -117,8 +124,13 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         ):
             if values:
                 builder[name] = dict(values)
-        if force_constants:
-            builder.force_constants = {name: dict(one) for name, one in force_constants.items()}
+        for name, nested in (
+            ('force_constants', force_constants),
+            ('committees', committees),
+            ('committee_force_constants', committee_force_constants),
+        ):
+            if nested:
+                builder[name] = _plain(nested)
         if dft is not None:
             builder.dft = dft
         builder.rules = Dict({**frozen_rules(rules), 'blind': list(blind)})
@@ -129,3 +141,10 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         }
         builder.analyse = {'analyse': {**job, 'settings': Dict(inputs['analyse'])}}
         return builder
+
+
+def _plain(nested: Any) -> Any:
+    """Mappings within mappings as dictionaries, for a builder."""
+    if not isinstance(nested, Mapping):
+        return nested
+    return {name: _plain(one) for name, one in nested.items()}

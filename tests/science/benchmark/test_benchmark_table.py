@@ -40,6 +40,13 @@ def test_ranked_best_first_and_dft_does_not_compete():
     assert found['version'] == 'insbench-1'
 
 
+def test_parts_of_errors_stand_beside_the_costs():
+    parts = {'counting': {'cost': 0.01, 'shift': 0.2}, 'committee': {'cost': 0.03, 'shift': 1.0}}
+    with_parts = {**cell(0.1), 'uncertainty': {'components': parts}}
+    found = table({'good': {'a': with_parts}}, {'good': {}})
+    assert found['errors'] == {'good': {'a': {'counting': 0.01, 'committee': 0.03}}}
+
+
 def test_failure_and_a_missing_row_are_the_worst():
     scores = {'good': SCORES['good'], 'bad': {'a': cell(0.0)}}
     failures = {'good': {}, 'bad': {'b': 'the crystal could not be relaxed'}}

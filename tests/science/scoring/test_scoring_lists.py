@@ -188,6 +188,8 @@ def test_components_add_up_in_squares():
         ({'draws': 1}, 'at least two draws'),
         ({'committee': [simulation()]}, 'at least two members'),
         ({'spectrum_at': lambda _: simulation()}, 'needs the pressure'),
+        ({'coarser': [simulation()], 'convergence': 1.0}, 'two sources of one error'),
+        ({'convergence': -1.0}, '≥ 0 %'),
     ],
 )
 def test_bad_sources_are_refused(options, message):

@@ -1,0 +1,81 @@
+"""Steps of `BenchmarkWorkChain` that score: one cell after another, none left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida_insbench.calculations.scores import REFERENCE, SEPARATOR, score_spectra
+from aiida_insbench.science.benchmark.table import DFT, OF_DFT
+from aiida_insbench.workflows.benchmark_committees import keywords
+from aiida_insbench.workflows.benchmark_targets import BenchmarkTarget
+
+
+class ScoringSteps:
+    """What the benchmark does with spectra once it has them."""
+
+    ctx: Any
+    inputs: Any
+    out: Any
+    _targets: Any
+    _competitors: Any
+
+    def score_cells(self) -> None:
+        """One score for each potential and target that has spectra."""
+        self.ctx.scores, self.ctx.cell_failures = {}, {name: {} for name in self.inputs.potentials}
+        for target in self._targets():
+            for name in self._competitors(target.group):
+                if not (name == DFT and target.row['kind'] == OF_DFT):
+                    self._score(name, target)
+            for name in self.inputs.potentials:
+                self._note_failure(name, target)
+
+    def _score(self, name: str, target: BenchmarkTarget) -> None:
+        cell = target.row['name']
+        spectra = self._sound(name, target)
+        if not target.within(spectra):
+            return
+        results, node = score_spectra.run_get_node(
+            target=target.node,
+            rules=target.rules(self.inputs.rules),
+            **target.needed(spectra),
+            **target.needed(self._anchors(name, target)),
+            **keywords(self._members(name, target)),
+            metadata={'call_link_label': f'{name}{SEPARATOR}{cell}'},
+        )
+        if node.is_finished_ok:
+            self.ctx.scores[f'{name}{SEPARATOR}{cell}'] = results['score']
+            self.out(f'scores.{name}.{cell}', results['score'])
+            self.out(f'overlays.{name}.{cell}', results['overlay'])
+        elif name != DFT:
+            self.ctx.cell_failures[name][cell] = str(node.exit_message)
+
+    def _sound(self, name: str, target: BenchmarkTarget) -> dict[str, Any]:
+        """Spectra by pressure label, but for pressures at which the competitor failed."""
+        failed = self.ctx.failures.get(name, {})
+        return {
+            label: node
+            for label, node in self.ctx.spectra[target.group.name][name].items()
+            if label not in failed
+        }
+
+    def _anchors(self, name: str, target: BenchmarkTarget) -> dict[str, Any]:
+        """Spectra of DFT beside those of a potential on measured targets."""
+        if name == DFT or target.row['kind'] == OF_DFT:
+            return {}
+        dft = self.ctx.spectra[target.group.name].get(DFT, {})
+        return {f'{REFERENCE}{label}': node for label, node in dft.items()}
+
+    def _members(self, name: str, target: BenchmarkTarget) -> dict[str, dict[str, Any]]:
+        """Spectra of a potential's committee that the target needs, by member and label."""
+        found = self.ctx.committee_spectra[target.group.name].get(name, {})
+        return {member: target.needed(spectra) for member, spectra in found.items() if spectra}
+
+    def _note_failure(self, name: str, target: BenchmarkTarget) -> None:
+        """Why a potential has no score on a target, from what failed at the pressures it needs."""
+        cell, reasons = target.row['name'], self.ctx.failures[name]
+        if f'{name}{SEPARATOR}{cell}' in self.ctx.scores or cell in self.ctx.cell_failures[name]:
+            return
+        known = [reasons[target.label]] if target.label in reasons else list(reasons.values())
+        self.ctx.cell_failures[name][cell] = (
+            known[0] if known else 'Its spectra do not reach this pressure.'
+        )
