@@ -43,7 +43,9 @@ def last_campaign():
 
 def print_shifts(campaign) -> None:
     """Print each mode's slope in cm⁻¹ per GPa, beside DFT's where there is a reference."""
-    modes = campaign.outputs.comparison['potentials']['finetuned']['modes']
+    rounds = campaign.outputs.comparison['potentials']
+    last = max(rounds, key=lambda name: int(name.rpartition('_')[2]))
+    modes = rounds[last]['modes']
     print('irrep   cm-1 at lowest pressure   slope cm-1/GPa   DFT')
     for mode in modes:
         first = next(iter(mode['frequencies'].values()))

@@ -26,6 +26,7 @@ _COMMANDS = {
         'Measured spectra: import, series; export, plot.',
     ),
     'launch': ('aiida_insbench.cli.launch:cmd_launch', 'Submit work to the daemon.'),
+    'campaign': ('aiida_insbench.cli.campaign:cmd_campaign', 'Rounds of a campaign; end it.'),
     'status': ('aiida_insbench.cli.status:cmd_status', 'Live progress of a campaign.'),
     'report': ('aiida_insbench.cli.report:cmd_report', 'Draw the report of a campaign.'),
     'phonons': (

@@ -190,7 +190,7 @@ def campaign_builder(folder: Path, settings: DemoSettings) -> Any:
         overrides={
             'kpoints_mesh': [4, 4, 4],
             'first_round': {'frames': settings.frames[0]},
-            'second_round': {'frames': settings.frames[1]},
+            'later_rounds': {'frames': settings.frames[1]},
             'base_training': {'max_epochs': settings.epochs[0]},
             'fine_tuning': {'max_epochs': settings.epochs[1]},
         },

@@ -10,72 +10,15 @@ from aiida.cmdline.params import options, types
 from aiida.cmdline.utils import decorators
 
 from aiida_insbench.cli.launch_benchmark import cmd_benchmark
+from aiida_insbench.cli.launch_campaign import cmd_campaign
 from aiida_insbench.cli.launch_dataset import cmd_dataset
 from aiida_insbench.cli.launch_validate import cmd_validate
-from aiida_insbench.cli.submission import (
-    CUTOFFS,
-    DEFAULT_CODES,
-    OVERRIDES,
-    PROTOCOL,
-    PSEUDO_FAMILY,
-    built,
-    say_cutoffs,
-    submit_and_say,
-    two_codes,
-)
+from aiida_insbench.cli.submission import DEFAULT_CODES, OVERRIDES, PROTOCOL, built, submit_and_say
 
 
 @click.group('launch')
 def cmd_launch() -> None:
     """Submit work to the daemon."""
-
-
-@cmd_launch.command('campaign')
-@click.option(
-    '--structure', type=click.Path(path_type=Path), required=True, help='CIF or what ASE reads.'
-)
-@click.option('--pressures', required=True, help='GPa, for example 0,1.5.')
-@options.CODES(required=False, help='pw.x and insbench-job, in this order.')
-@PSEUDO_FAMILY
-@CUTOFFS
-@PROTOCOL
-@OVERRIDES
-@click.option('--seed', type=int, default=1, show_default=True)
-@click.option('--dry-run', is_flag=True, help='Check everything, submit nothing.')
-@decorators.with_dbenv()
-def cmd_campaign(  # type: ignore[no-untyped-def]
-    structure, pressures, codes, pseudo_family, cutoffs, protocol, overrides, seed, dry_run
-) -> None:
-    r"""From a crystal to spectra and judged potentials.
-
-    \b
-    Example: aiida-insbench launch campaign --structure hexane.cif --pressures 0,1.5
-             --pseudo-family SSSP/1.3/PBE/efficiency --cutoffs 50 400
-    """
-    from aiida.orm import StructureData
-
-    from aiida_insbench.cli.preflight import read_structure
-    from aiida_insbench.cli.pseudo_families import pseudos_of
-    from aiida_insbench.science.pressure import parse_pressures
-    from aiida_insbench.workflows.campaign import CampaignWorkChain
-
-    def build() -> Any:
-        crystal = StructureData(ase=read_structure(structure))
-        elements = crystal.get_symbols_set()
-        return CampaignWorkChain.get_builder_from_protocol(
-            *two_codes(codes),
-            crystal,
-            parse_pressures(pressures),
-            pseudos=pseudos_of(pseudo_family, elements),
-            cutoffs=say_cutoffs(pseudo_family, elements, cutoffs),
-            protocol=protocol,
-            overrides=overrides,
-            seed=seed,
-        )
-
-    submit_and_say(
-        built(build), 'campaign', dry_run=dry_run, then='aiida-insbench status {pk} --watch'
-    )
 
 
 @cmd_launch.command('phonons')
@@ -147,6 +90,7 @@ def cmd_phonons(  # type: ignore[no-untyped-def]
     )
 
 
+cmd_launch.add_command(cmd_campaign)
 cmd_launch.add_command(cmd_dataset)
 cmd_launch.add_command(cmd_validate)
 cmd_launch.add_command(cmd_benchmark)

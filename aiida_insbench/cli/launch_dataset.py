@@ -17,6 +17,7 @@ from aiida_insbench.cli.submission import (
     PSEUDO_FAMILY,
     RANKS,
     built,
+    refuse_what_the_engine_would,
     say_cutoffs,
     submit_and_say,
     two_codes,
@@ -99,19 +100,3 @@ def cmd_dataset(  # type: ignore[no-untyped-def]
     built(lambda: refuse_what_the_engine_would(DatasetWorkChain, builder))
     echo.echo('\n'.join(built(lambda: describe_round(builder))))
     submit_and_say(builder, 'round of data', dry_run=dry_run)
-
-
-def refuse_what_the_engine_would(process_class: Any, builder: Any) -> None:
-    """Validate inputs as a submission does, for the sake of dry runs.
-
-    Raises
-    ------
-    InputError
-        With the message of the port that refuses.
-    """
-    from aiida_insbench.science.errors import InputError
-
-    ports = process_class.spec().inputs
-    problem = ports.validate(ports.pre_process(builder._inputs(prune=True)))
-    if problem is not None:
-        raise InputError(f'{problem.message} ({problem.port})')

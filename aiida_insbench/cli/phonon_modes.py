@@ -15,7 +15,7 @@ from aiida.orm import Node
 from ase import Atoms
 from phonopy import Phonopy
 
-from aiida_insbench.queries import analysis_settings_of, force_constants_of
+from aiida_insbench.queries import analysis_settings_of, force_constants_of, latest
 from aiida_insbench.report.analysed_modes import analysed_modes
 from aiida_insbench.report.numbers import MISSING, number, pressure
 from aiida_insbench.report.tables_modes import remark, shares_text, slope_text
@@ -71,8 +71,7 @@ def read_phonons(node: Node, *, potential: str | None) -> Phonons:
         If there are none, or none of the potential.
     """
     sources = force_constants_of(node)
-    name = potential or next((key for key in ('finetuned', 'base', '') if key in sources), None)
-    name = next(iter(sources)) if name is None else name
+    name = potential or latest(sources)
     if name not in sources:
         known = ', '.join(key for key in sources if key)
         raise InputError(

@@ -10,9 +10,7 @@ import click
 from aiida.cmdline.params import arguments
 from aiida.cmdline.utils import decorators, echo
 
-_POTENTIAL = click.option(
-    '--potential', help='Of a campaign: base or finetuned. [default: finetuned]'
-)
+_POTENTIAL = click.option('--potential', help='Of a campaign: round_1 … [default: the last round]')
 _QPOINT = click.option(
     '--qpoint',
     nargs=3,

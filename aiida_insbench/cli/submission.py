@@ -119,3 +119,19 @@ def submit_and_say(
         return
     node = submit(builder)
     echo.echo_success(f'Submitted {what} {node.pk}; {then.format(pk=node.pk)}')
+
+
+def refuse_what_the_engine_would(process_class: Any, builder: Any) -> None:
+    """Validate inputs as a submission does, for the sake of dry runs.
+
+    Raises
+    ------
+    InputError
+        With the message of the port that refuses.
+    """
+    from aiida_insbench.science.errors import InputError
+
+    ports = process_class.spec().inputs
+    problem = ports.validate(ports.pre_process(builder._inputs(prune=True)))
+    if problem is not None:
+        raise InputError(f'{problem.message} ({problem.port})')

@@ -1,7 +1,7 @@
 """Questions to the provenance graph."""
 
 from aiida_insbench.queries.cost import Cost, CostRow, cost_behind
-from aiida_insbench.queries.force_constants import analysis_settings_of, force_constants_of
+from aiida_insbench.queries.force_constants import analysis_settings_of, force_constants_of, latest
 from aiida_insbench.queries.frames import calculations_of_dataset, runs_of_frames
 from aiida_insbench.queries.graph import ancestors, behind, called
 from aiida_insbench.queries.lineage import (
@@ -43,6 +43,7 @@ __all__ = (
     'describe_run',
     'describe_runs',
     'force_constants_of',
+    'latest',
     'learnt_by',
     'lineage',
     'measured_spectra',

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiida.common.links import LinkType
@@ -35,9 +36,9 @@ def force_constants_of(node: Node) -> dict[str, dict[str, ForceConstantsData]]:
     if isinstance(node, ForceConstantsData):
         return {'': {_pressure_label_of(node): node}}
     if isinstance(node, ProcessNode):
-        if 'force_constants' in node.outputs:
-            return {'': dict(node.outputs.force_constants)}
         analysis = _analysis(node)
+        if analysis is None and 'force_constants' in node.outputs:
+            return _by_potential(node.outputs.force_constants)
         if analysis is not None:
             phonons: Mapping[str, Mapping[str, ForceConstantsData]] = analysis.inputs.phonons
             return {name: dict(by_label) for name, by_label in sorted(phonons.items())}
@@ -47,6 +48,23 @@ def force_constants_of(node: Node) -> dict[str, dict[str, ForceConstantsData]]:
             fix='Give a ForceConstantsData, or a process that made some: phonons, a campaign.',
         )
     )
+
+
+def latest(names: Iterable[str]) -> str:
+    """Of names that end in a number, such as ``round_2``, that with the largest; else the last."""
+
+    def place(name: str) -> tuple[int, str]:
+        digits = re.search(r'(\d+)$', name)
+        return (int(digits.group(1)) if digits else -1, name)
+
+    return max(names, key=place)
+
+
+def _by_potential(outputs: Mapping[str, Any]) -> dict[str, dict[str, ForceConstantsData]]:
+    found = dict(outputs.items())
+    if any(isinstance(one, ForceConstantsData) for one in found.values()):
+        return {'': found}
+    return {name: dict(by_label) for name, by_label in sorted(found.items())}
 
 
 def analysis_settings_of(node: Node) -> dict[str, Any]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from aiida.orm import CalcJobNode, WorkChainNode
+from aiida.orm import CalcJobNode, QueryBuilder, WorkChainNode
 
-from aiida_insbench.queries import force_constants_of, pw_calculations_behind
+from aiida_insbench.queries import force_constants_of, latest, pw_calculations_behind
 from aiida_insbench.report.analysed_modes import analysed_modes
 from aiida_insbench.report.mode_view import mode_view, too_large
 from aiida_insbench.science.errors import InputError, InsbenchError
 from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.workflows.relax import BASIS_CHANGED
 
-_NAMES = {'base': 'base', 'finetuned': 'fine-tuned'}
 _NOTES = (
     'Pressures are static: zero-point and thermal pressure are left out.',
     'The reference is the Γ point of the unit cell by the same DFT that labelled the frames.',
@@ -59,17 +58,50 @@ def collect(campaign: WorkChainNode) -> dict[str, Any]:
         },
         'crystal': _crystal(campaign),
         'pressures': pressure_labels(campaign.inputs.pressures.get_list()),
-        'potentials': [
-            _potential(campaign, name, comparison)
-            for name in ('base', 'finetuned')
-            if name in campaign.outputs.potentials
+        'potentials': [_potential(campaign, name, comparison) for name in round_names(campaign)],
+        'rounds': [
+            {'name': words(name), **campaign.outputs.rounds[name].get_dict()}
+            for name in round_names(campaign)
+            if name in campaign.outputs.rounds
         ],
+        'stopping': campaign.inputs.stopping.get_dict(),
+        'benchmark': _benchmark(campaign),
+        'validation': campaign.outputs.verdict.get_dict()
+        if 'verdict' in campaign.outputs
+        else None,
         'reference': comparison.get('reference'),
         'mode_view': _mode_view(campaign, comparison.get('settings') or {}),
-        'spectra': [_spectrum(node) for _, node in sorted(campaign.outputs.spectrum.items())],
+        'spectra': [
+            _spectrum(node, words(round_names(campaign)[-1]))
+            for _, node in sorted(campaign.outputs.spectrum.items())
+        ],
         'provenance': _provenance(campaign),
         'notes': list(_NOTES),
     }
+
+
+def round_names(campaign: WorkChainNode) -> list[str]:
+    """Rounds of a campaign that have potentials, in their order."""
+    return sorted(campaign.outputs.potentials, key=lambda name: int(name.rpartition('_')[2]))
+
+
+def words(name: str) -> str:
+    """Name of a round as it is read: ``round_1`` is round 1."""
+    return name.replace('_', ' ')
+
+
+def _benchmark(campaign: WorkChainNode) -> dict[str, Any] | None:
+    """Data of the benchmark's own report, if there was one."""
+    from aiida_insbench.report.benchmark import collect_benchmark
+
+    query = QueryBuilder().append(WorkChainNode, filters={'id': campaign.pk}, tag='campaign')
+    query.append(
+        WorkChainNode,
+        with_incoming='campaign',
+        filters={'attributes.process_label': 'BenchmarkWorkChain'},
+    )
+    found = query.first(flat=True)
+    return collect_benchmark(found) if found is not None and found.is_finished_ok else None
 
 
 def formula_of(campaign: WorkChainNode) -> str:
@@ -81,7 +113,7 @@ def formula_of(campaign: WorkChainNode) -> str:
 
 
 def _crystal(campaign: WorkChainNode) -> dict[str, Any]:
-    modes = campaign.outputs.modes['finetuned']
+    modes = campaign.outputs.modes[_judged(campaign)[-1]]
     first = modes[sorted(modes)[0]].get_dict()
     return {
         'formula': formula_of(campaign),
@@ -90,22 +122,37 @@ def _crystal(campaign: WorkChainNode) -> dict[str, Any]:
     }
 
 
+def _judged(campaign: WorkChainNode) -> list[str]:
+    """Rounds whose leader has modes."""
+    return [name for name in round_names(campaign) if name in campaign.outputs.modes]
+
+
 def _potential(campaign: WorkChainNode, name: str, comparison: dict[str, Any]) -> dict[str, Any]:
     outputs = campaign.outputs
-    training = outputs.potentials[name].creator.inputs.dataset
+    creator = outputs.potentials[name].creator
     relaxed = {}
     if name in outputs.structure:
         for label, structure in outputs.structure[name].items():
             relaxed[label] = _relaxed(structure, outputs.modes[name][label].get_dict())
     return {
-        'name': _NAMES[name],
+        'name': words(name),
         'pk': outputs.potentials[name].pk,
-        'n_frames': training.n_frames,
+        'n_frames': creator.inputs.dataset.n_frames if creator is not None else None,
         'errors': outputs.evaluation.get_dict()['potentials'][name],
         'comparison': comparison['potentials'].get(name),
-        'curve': outputs.training_curves[name].get_dict(),
+        'curve': _curve(campaign, name),
         'relaxed': relaxed,
     }
+
+
+def _curve(campaign: WorkChainNode, name: str) -> dict[str, Any] | None:
+    """Training curve of a round's leader; None of one that an earlier campaign trained."""
+    curves = campaign.outputs.training_curves
+    if name not in curves:
+        return None
+    leader = min(curves[name], key=lambda member: int(member.rpartition('_')[2]))
+    found: dict[str, Any] = curves[name][leader].get_dict()
+    return found
 
 
 def _relaxed(structure: Any, modes: dict[str, Any]) -> dict[str, Any]:
@@ -124,9 +171,9 @@ def _relaxed(structure: Any, modes: dict[str, Any]) -> dict[str, Any]:
 def _mode_view(campaign: WorkChainNode, settings: dict[str, Any]) -> dict[str, Any] | None:
     """Atoms and eigenvectors of the last potential, from the force constants that were analysed."""
     sources = force_constants_of(campaign)
-    key = next((name for name in ('finetuned', 'base') if name in sources), None)
-    if key is None:
+    if not sources:
         return None
+    key = latest(sources)
     phonons = {label: node.get_phonopy_instance() for label, node in sources[key].items()}
     reason = too_large(max(len(phonon.primitive) for phonon in phonons.values()))
     if reason:
@@ -135,15 +182,15 @@ def _mode_view(campaign: WorkChainNode, settings: dict[str, Any]) -> dict[str, A
         found = analysed_modes(phonons, settings)
     except InsbenchError as exc:
         return {'reason': str(exc)}
-    return mode_view(found[0], potential=_NAMES[key], key=key)
+    return mode_view(found[0], potential=words(key), key=key)
 
 
-def _spectrum(node: Any) -> dict[str, Any]:
+def _spectrum(node: Any, potential: str) -> dict[str, Any]:
     return {
         'label': next(iter(pressure_labels([node.pressure]))),
         'pressure': node.pressure,
         'pk': node.pk,
-        'potential': 'fine-tuned',
+        'potential': potential,
         'instrument': node.instrument,
         'temperature': node.temperature,
         'energy_transfer': node.energy_transfer.tolist(),
@@ -177,8 +224,10 @@ def _provenance(campaign: WorkChainNode) -> dict[str, Any]:
                 ('campaign', campaign),
                 ('training frames', campaign.outputs.dataset),
                 ('held-out frames', campaign.outputs.validation),
-                ('base potential', campaign.outputs.potentials['base']),
-                ('fine-tuned potential', campaign.outputs.potentials['finetuned']),
+                *(
+                    (f'potential of {words(one)}', campaign.outputs.potentials[one])
+                    for one in round_names(campaign)
+                ),
                 ('comparison', campaign.outputs.comparison),
             )
         },

@@ -30,6 +30,7 @@ from aiida_insbench.report.numbers import (
     pressures,
 )
 from aiida_insbench.report.page import markup, page_environment
+from aiida_insbench.report.rounds import round_parts
 from aiida_insbench.report.story import (
     ModeLine,
     comparison,
@@ -77,6 +78,7 @@ def render_html(data: Mapping[str, Any]) -> str:
             settings=flattened((data.get('provenance') or {}).get('settings') or {}),
             dft_level=flattened((data.get('provenance') or {}).get('dft_level') or {}),
             view=_view(data),
+            **round_parts(data),
             **_mode_parts(data, lines),
             **_spectrum_parts(data),
             **_potential_parts(data),

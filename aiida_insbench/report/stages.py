@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+#: Of a campaign, save those of its rounds.
 STAGES = {
     'relaxation': 'DFT relaxation',
     'reference': 'DFT reference',
-    'first_round': 'First round of data',
-    'base_training': 'Training',
-    'base_phonons': 'Phonons, base',
-    'second_round': 'Second round of data',
-    'fine_tuning': 'Fine-tuning',
-    'finetuned_phonons': 'Phonons, fine-tuned',
     'evaluation': 'Errors on held-out frames',
-    'spectra': 'INS spectra',
+    'validation': 'Molecular dynamics',
     'analysis': 'Mode shifts',
+    'benchmark': 'Benchmark',
 }
-
+_LAST = ('evaluation', 'validation', 'analysis', 'benchmark')
+_OF_ROUNDS = {
+    '': 'phonons and spectra',
+    '_data': 'data',
+    '_training': 'training',
+    '_calibration': 'errors foretold',
+}
 _CAMPAIGN = 'CampaignWorkChain'
+_ROUND = re.compile(r'round_(\d+)((?:_[a-z]+)?)')
 _ENDED = ('finished', 'excepted', 'killed')
 
 
@@ -50,7 +54,7 @@ class CampaignWatch:
         called_by = (LinkType.CALL_WORK, LinkType.CALL_CALC)
         links = self._campaign.base.links.get_outgoing(link_type=called_by).all()
         called = {link.link_label: link.node for link in links}
-        planned = STAGES if self._campaign.process_label == _CAMPAIGN else _named(called)
+        planned = _planned(self._campaign, called)
         stages = []
         for key, name in planned.items():
             if key in self._ended:
@@ -61,6 +65,47 @@ class CampaignWatch:
                 self._ended[key] = stage
             stages.append(stage)
         return stages
+
+
+def _planned(process: Any, called: dict[str, Any]) -> dict[str, str]:
+    """What was called, and what of a campaign is sure to follow."""
+    planned = _named(called)
+    if process.process_label != _CAMPAIGN:
+        return planned
+    planned = {key: _name_in_campaign(key, name) for key, name in planned.items()}
+    if not called:
+        planned = {'relaxation': STAGES['relaxation'], **_round_ahead(1)}
+    elif not process.is_terminated and not set(called) & set(_LAST):
+        planned |= {
+            key: name
+            for key, name in _round_ahead(_latest_round(called)).items()
+            if key not in planned
+        }
+    asked = {'validation': 'validation' in process.inputs, 'benchmark': 'rules' in process.inputs}
+    ahead = () if process.is_terminated else _LAST
+    return planned | {
+        key: STAGES[key] for key in ahead if key not in planned and asked.get(key, True)
+    }
+
+
+def _round_ahead(number: int) -> dict[str, str]:
+    """Stages of a round that is certain, in their order."""
+    return {
+        f'round_{number}{part}': f'Round {number}: {_OF_ROUNDS[part]}'
+        for part in ('_data', '_training', '')
+    }
+
+
+def _latest_round(called: dict[str, Any]) -> int:
+    found = [int(match.group(1)) for key in called if (match := _ROUND.fullmatch(key))]
+    return max(found, default=1)
+
+
+def _name_in_campaign(key: str, name: str) -> str:
+    match = _ROUND.fullmatch(key)
+    if match is None:
+        return STAGES.get(key, name)
+    return f'Round {match.group(1)}: {_OF_ROUNDS.get(match.group(2), match.group(2))}'
 
 
 def _named(called: dict[str, Any]) -> dict[str, str]:

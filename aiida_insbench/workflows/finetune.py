@@ -26,8 +26,11 @@ def _validate_seeds(value: List | None, _port: object = None) -> str | None:
 
 
 def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str | None:
-    if not inputs or 'held_out' not in inputs:
+    if not inputs:
         return None
+    wrong = _wrong_starts(inputs)
+    if wrong or 'held_out' not in inputs:
+        return wrong
     if 'evaluate' not in inputs:
         return '`held_out` is given, but no `evaluate`: nothing would look at these frames.'
     train = inputs['training']['train']
@@ -36,6 +39,21 @@ def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str
         shared = sorted(held_out & _identities(train[name])) if name in train else []
         if shared:
             return f'`held_out` and `{name}` share frames: {", ".join(shared[:5])}.'
+    return None
+
+
+def _wrong_starts(inputs: dict[str, Any]) -> str | None:
+    starts, seeds = set(inputs.get('starts') or {}), inputs.get('seeds')
+    if not starts or seeds is None:
+        return None
+    if 'start' in inputs.get('training', {}).get('train', {}):
+        return '`starts` and `training.train.start` are two ways to begin; give one.'
+    members = {f'seed_{seed}' for seed in seeds.get_list()}
+    if starts != members:
+        return (
+            f'`starts` has {", ".join(sorted(starts))}, but `seeds` make '
+            f'{", ".join(sorted(members))}: give one start for each.'
+        )
     return None
 
 
@@ -56,6 +74,13 @@ class FinetuneWorkChain(FinetuneProtocol, WorkChain):
         super().define(spec)
         spec.expose_inputs(TrainBaseWorkChain, namespace='training', exclude=('train.seed',))
         spec.input('seeds', valid_type=List, validator=_validate_seeds, help='One per potential.')
+        spec.input_namespace(
+            'starts',
+            valid_type=PotentialData,
+            dynamic=True,
+            required=False,
+            help='Start of each member, by seed (seed_1 …), instead of one `train.start` for all.',
+        )
         spec.expose_inputs(
             EvaluateBaseWorkChain,
             namespace='evaluate',
@@ -110,6 +135,8 @@ class FinetuneWorkChain(FinetuneProtocol, WorkChain):
         for seed in self.inputs.seeds.get_list():
             inputs = AttributeDict(self.exposed_inputs(TrainBaseWorkChain, namespace='training'))
             inputs.train.seed = Int(seed)
+            if f'seed_{seed}' in self.inputs.get('starts', {}):
+                inputs.train.start = self.inputs.starts[f'seed_{seed}']
             inputs.metadata.call_link_label = f'seed_{seed}'
             running[f'seed_{seed}'] = self.submit(TrainBaseWorkChain, **inputs)
         self.ctx.names = list(running)

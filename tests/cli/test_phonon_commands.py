@@ -33,7 +33,7 @@ def run(*words):
 def graph():
     calculation, nodes = phonon_job()
     _, base = phonon_job(scale=1.3)
-    return calculation, nodes, campaign_of({'base': base, 'finetuned': nodes})
+    return calculation, nodes, campaign_of({'round_1': base, 'round_2': nodes})
 
 
 @pytest.fixture(scope='module')
@@ -69,8 +69,8 @@ def test_modes_as_json(graph, expected):
 
 def test_modes_of_each_potential_of_a_campaign(graph):
     *_, campaign = graph
-    tuned, base = run('modes', campaign.pk), run('modes', campaign.pk, '--potential', 'base')
-    assert 'potential finetuned' in tuned.output
+    tuned, base = run('modes', campaign.pk), run('modes', campaign.pk, '--potential', 'round_1')
+    assert 'potential round_2' in tuned.output
     assert 'potential base' in base.output
     assert tuned.output.splitlines()[2:] == run('modes', graph[0].pk).output.splitlines()[2:]
     values = [float(done.output.splitlines()[2].split()[2]) for done in (tuned, base)]
@@ -83,8 +83,7 @@ def test_isotopes_of_the_analysis_hold_for_its_modes():
     """The optical modes of H fall by about √2 with deuterium; their numbers are the report's."""
     _, nodes = phonon_job((0,))
     light, heavy = (
-        campaign_of({'finetuned': nodes}, **settings)
-        for settings in ({}, {'isotopes': {'H': '2H'}})
+        campaign_of({'round_1': nodes}, **settings) for settings in ({}, {'isotopes': {'H': '2H'}})
     )
     values = [
         float(run('modes', campaign.pk).output.splitlines()[-1].split()[2])

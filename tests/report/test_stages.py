@@ -4,7 +4,7 @@ import pytest
 from aiida.orm import WorkChainNode
 from fake_nodes import workchain
 
-from aiida_insbench.report.stages import STAGES, CampaignWatch, format_stages
+from aiida_insbench.report.stages import CampaignWatch, format_stages
 from aiida_insbench.workflows.campaign import CampaignWorkChain
 from aiida_insbench.workflows.ins import InsWorkChain
 from aiida_insbench.workflows.phonons import PhononsWorkChain
@@ -21,10 +21,32 @@ def running(process_class):
 
 def test_campaign_shows_what_it_plans():
     campaign = running(CampaignWorkChain)
-    workchain(PhononsWorkChain, caller=campaign, label='base_phonons')
     stages = CampaignWatch(campaign).stages()
-    assert [stage.name for stage in stages] == list(STAGES.values())
-    assert {stage.name for stage in stages if stage.state == 'done'} == {'Phonons, base'}
+    assert [stage.name for stage in stages] == [
+        'DFT relaxation',
+        'Round 1: data',
+        'Round 1: training',
+        'Round 1: phonons and spectra',
+        'Errors on held-out frames',
+        'Mode shifts',
+    ]
+    assert {stage.state for stage in stages} == {'waiting'}
+
+
+def test_campaign_shows_its_rounds():
+    campaign = running(CampaignWorkChain)
+    for label in ('round_1_data', 'round_1_training', 'round_1', 'round_2_data'):
+        workchain(PhononsWorkChain, caller=campaign, label=label)
+    stages = CampaignWatch(campaign).stages()
+    names = [stage.name for stage in stages]
+    assert names[:4] == [
+        'Round 1: data',
+        'Round 1: training',
+        'Round 1: phonons and spectra',
+        'Round 2: data',
+    ]
+    assert names[4:6] == ['Round 2: training', 'Round 2: phonons and spectra']
+    assert {stage.name for stage in stages if stage.state == 'done'} == set(names[:4])
 
 
 def test_other_work_chains_show_what_they_called():

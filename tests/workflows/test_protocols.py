@@ -10,7 +10,16 @@ from aiida.orm.nodes.data.base import BaseType
 from aiida_phonopy.data import ForceConstantsData
 from aiida_pseudo.data.pseudo import UpfData
 from ase.build import bulk
-from fake_nodes import code, crystal, force_constants, potential, pseudo, pw_code, structure
+from fake_nodes import (
+    code,
+    crystal,
+    dataset,
+    force_constants,
+    potential,
+    pseudo,
+    pw_code,
+    structure,
+)
 
 from aiida_insbench.data import PotentialData
 from aiida_insbench.jobs import phonon_task
@@ -94,7 +103,7 @@ class TestEveryProtocol:
         for part in (
             builder.relax,
             builder.first_round.label,
-            builder.second_round.label,
+            builder.later_rounds.label,
             builder.reference.relax,
             builder.reference.label,
         ):
@@ -116,9 +125,12 @@ class TestEveryProtocol:
 
     def test_frames(self, protocol):
         inputs, builder = CampaignWorkChain.get_protocol_inputs(protocol), standard(protocol)
-        for name in ('first_round', 'second_round'):
+        for name in ('first_round', 'later_rounds'):
             wanted = inputs[name]['frames']
-            assert sum(counts(builder[name])) == wanted
+            several = float(inputs[name].get('pool_per_frame', 1))
+            assert sum(counts(builder[name])) == wanted * several
+            if several > 1:
+                assert builder[name].select.select.count.value == wanted
             assert 0 < builder[name].validation_frames.value < wanted
 
     def test_model(self, protocol):
@@ -128,7 +140,7 @@ class TestEveryProtocol:
             part.training.train.settings.get_dict()
             for part in (builder.base_training, builder.fine_tuning)
         )
-        assert base['model'] == tuned['model']
+        assert 'model' not in tuned  # that of the potential it starts from
         assert base['model']['num_channels'] == channels
         assert (base['e0s'], tuned['e0s']) == ('average', 'foundation')
         assert base['max_epochs'] > tuned['max_epochs']
@@ -159,15 +171,53 @@ def test_seeds_differ_and_follow_from_one():
         return [
             builder.first_round.seed.value,
             builder.first_round.split_seed.value,
-            builder.second_round.seed.value,
-            builder.second_round.split_seed.value,
+            builder.later_rounds.seed.value,
+            builder.later_rounds.split_seed.value,
             builder.base_training.seeds.get_list()[0],
             builder.fine_tuning.seeds.get_list()[0],
         ]
 
     first, other = seeds(standard()), seeds(campaign(seed=3))
-    assert len({*first[:4], *other[:4]}) == 8
+    # of all rounds: each adds its number
+    assert first[:2] == first[2:4]
+    assert len({*first[:4], *other[:4]}) == 4
     assert (first[4:], other[4:]) == ([1, 1], [3, 3])
+
+
+def test_a_committee_looks_where_it_disagrees():
+    def method(builder):
+        (found,) = builder.later_rounds.methods.values()
+        return found['method']
+
+    assert method(standard()) == 'disputed-modes'
+    lone = campaign(overrides={'committee': 1})
+    assert method(lone) == 'equal-energy'
+    assert lone.base_training.seeds.get_list() == [1]
+    assert refusal_by_the_engine(lone) is None
+
+
+class TestRefusedTogether:
+    def test_start_and_budget_and_rules(self):
+        builder = campaign(
+            start=potential(elements=('Mg',)),
+            overrides={'stopping': {'most_frames': 10}},
+        )
+        message = refusal_by_the_engine(builder).message
+        assert '`start` knows no H' in message
+        assert 'most_frames' in message
+
+    def test_rules_by_which_it_cannot_stop(self):
+        with pytest.raises(ValueError, match='least_rounds'):
+            campaign(overrides={'stopping': {'least_rounds': 9, 'most_rounds': 2}})
+
+    def test_members_of_an_earlier_campaign(self):
+        known = {
+            'dataset': dataset(),
+            'validation': dataset(),
+            'committee': {'seed_1': potential()},
+        }
+        message = refusal_by_the_engine(campaign(known=known)).message
+        assert 'seed_1, seed_2' in message
 
 
 class TestPressures:
@@ -177,13 +227,13 @@ class TestPressures:
         assert builder.relax.pressures.get_list() == [0.5]
         assert builder.first_round.pressures.get_list() == [0.5, 1.0, 2.0]
 
-    def test_second_round_goes_beyond(self):
+    def test_later_rounds_goes_beyond(self):
         builder = standard()
-        assert builder.second_round.pressures.get_list() == [0.0, 1.0, 2.0, 3.0]
+        assert builder.later_rounds.pressures.get_list() == [0.0, 1.0, 2.0, 3.0]
 
     def test_one_pressure(self):
         at_zero = campaign(pressures=[0])
-        assert at_zero.second_round.pressures.get_list() == [0.0]
+        assert at_zero.later_rounds.pressures.get_list() == [0.0]
         assert at_zero.reference.relax.pressures.get_list() == [0.0]
 
     def test_reference_at_first_and_last(self):

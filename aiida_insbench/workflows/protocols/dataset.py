@@ -101,7 +101,7 @@ class DatasetProtocol(CampaignProtocolMixin):
         mesh = unit_cell_mesh(inputs, atoms.cell.array)
         pw = pw_inputs(pw_code, inputs, pseudos, cutoffs, ranks=ranks, atoms=atoms)
         job = {'code': job_code, 'metadata': job_metadata(1)}
-        round_name = 'first_round' if potential is None else 'second_round'
+        round_name = 'first_round' if potential is None else 'later_rounds'
         frames = int(chosen['frames'] or inputs[round_name]['frames'])
         pool = math.ceil(frames * float(chosen['pool_per_frame']))
         builder = cls.get_builder()  # type: ignore[attr-defined]
@@ -134,7 +134,7 @@ def _methods(
     chosen = inputs['dataset']
     made = {}
     if with_potential:
-        second = inputs['second_round']
+        second = inputs['later_rounds']
         made['modes'] = {
             'seed_offset': 0,
             'method': 'equal-energy',
