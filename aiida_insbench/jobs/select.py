@@ -29,7 +29,11 @@ from aiida_insbench.science.frames import write_frames
 from aiida_insbench.science.plain_numbers import finite_or_none
 from aiida_insbench.science.pressure import pressure_label
 from aiida_insbench.science.selection.descriptors import Soap, mace_features, soap_features
-from aiida_insbench.science.selection.disagreement import force_disagreement, most_disputed
+from aiida_insbench.science.selection.disagreement import (
+    force_disagreement,
+    most_disputed,
+    neutron_atom_weights,
+)
 from aiida_insbench.science.selection.duplicates import Tolerance, find_duplicates
 from aiida_insbench.science.selection.environments import Environments, scaled_features
 from aiida_insbench.science.selection.farthest_points import Choice, farthest_points, take_turns
@@ -135,7 +139,7 @@ def _disagreement(
     potentials: dict[str, Any],
     progress: Progress,
 ) -> dict[int, float]:
-    """Largest spread of a force (eV/Å) in each frame that is left; empty without a committee."""
+    """Largest spread of a force (eV/Å, weighted) in each frame left; empty without a committee."""
     if settings.method != 'committee':
         return {}
     from aiida_insbench.jobs.evaluate import Engine
@@ -143,12 +147,16 @@ def _disagreement(
 
     device = check_device(settings.device)
     frames = [pools.frames[index] for index in left]
+    weights = None
+    if settings.weights == 'neutron':
+        weights = np.concatenate([neutron_atom_weights(frame) for frame in frames])
     members = []
     for name, potential in potentials.items():
         predicted, _ = Engine(potential, device=device).predict(frames)
         members.append(predicted)
         progress.report(f'committee: {name}', step=len(members), total=len(potentials))
-    found = force_disagreement(members, counts=[len(frame) for frame in frames])
+    counts = [len(frame) for frame in frames]
+    found = force_disagreement(members, counts=counts, weights=weights)
     return dict(zip(left, found.tolist(), strict=True))
 
 

@@ -12,6 +12,7 @@ from aiida_insbench.science.selection.descriptors import Soap
 
 METHODS = ('farthest-point', 'committee')
 DESCRIPTORS = ('mace', 'soap')
+WEIGHTS = ('none', 'neutron')
 STRATIFY = ('auto', 'target_pressure', 'none')
 _DEFAULTS: dict[str, Any] = {
     'device': 'cpu',
@@ -21,6 +22,7 @@ _DEFAULTS: dict[str, Any] = {
     'duplicate_length': 0.005,
     'upper_share': 0.25,
     'diverse': True,
+    'weights': 'none',
     'soap': {},
 }
 _RANGES = {
@@ -48,6 +50,7 @@ class SelectSettings:
     duplicate_length: float
     upper_share: float
     diverse: bool
+    weights: str
     soap: dict[str, Any]
 
 
@@ -68,6 +71,9 @@ def read_select_settings(job: Mapping[str, Any]) -> SelectSettings:
     _check_potentials(potentials, method, descriptors)
     settings = read_settings(job.get('settings') or {}, defaults=_DEFAULTS)
     _one_of('settings.stratify', settings['stratify'], STRATIFY)
+    _one_of('settings.weights', settings['weights'], WEIGHTS)
+    if settings['weights'] != 'none' and method != 'committee':
+        raise JobFileError('`settings.weights` are those of a committee: use `method: committee`.')
     _in_range(settings, _RANGES, 'settings')
     settings['soap'] = read_settings(settings['soap'], defaults=asdict(Soap()))
     _in_range(settings['soap'], _SOAP_RANGES, 'settings.soap')

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_insbench.science.errors import StructureError
+from aiida_insbench.science.errors import StructureError, format_error
 from aiida_insbench.science.ins.isotopes import scatterer
 from aiida_insbench.science.modes import FloatArray
 
@@ -71,3 +71,24 @@ def total_cross_sections(labels: Sequence[str]) -> FloatArray | None:
         return np.array([scatterer(label).total for label in labels])
     except StructureError:
         return None
+
+
+def cross_sections_of(symbols: Sequence[str]) -> FloatArray:
+    """Total cross-sections of elements, barn.
+
+    Raises
+    ------
+    StructureError
+        Naming the elements whose cross-sections are not known.
+    """
+    found = total_cross_sections(symbols)
+    if found is None:
+        lacking = [one for one in dict.fromkeys(symbols) if total_cross_sections([one]) is None]
+        raise StructureError(
+            format_error(
+                f'The neutron cross-section of {", ".join(lacking)} is not known.',
+                reason='What neutrons see of it is asked for as a weight.',
+                fix='Use a method or setting that weighs nothing.',
+            )
+        )
+    return found

@@ -210,6 +210,32 @@ def test_committee_takes_what_is_disputed_yet_different(tmp_path, potentials):
     assert 'v_0' in diverse
 
 
+def test_neutrons_change_what_a_committee_asks_for(tmp_path, potentials):
+    """A frame whose metal is displaced has large forces that the spectrum hardly sees."""
+    metal, hydrogen = frame('metal', 1, amplitude=0.0), frame('hydrogen', 1, amplitude=0.0)
+    metal.positions[metal.numbers == 12] += np.random.default_rng(1).normal(0, 0.15, (4, 3))
+    hydrogen.positions[hydrogen.numbers == 1] += np.random.default_rng(2).normal(0, 0.04, (4, 3))
+    options = {'method': 'committee', 'potentials': potentials, 'count': 1}
+    spread = {}
+    for weights in ('none', 'neutron'):
+        for one in (metal, hydrogen):
+            _, result = chosen(tmp_path, {'main': [one]}, **options, settings={'weights': weights})
+            spread[one.info['frame_id'], weights] = result['chosen'][0]['disagreement_mev_a']
+    # the lighter atom counts as it is; no atom counts for more than that
+    for name in ('metal', 'hydrogen'):
+        assert 0 < spread[name, 'neutron'] <= spread[name, 'none']
+    pools = {'main': [metal, hydrogen]}
+    names = {
+        weights: chosen(
+            tmp_path, pools, **options, settings={'weights': weights, 'upper_share': 0.0}
+        )[0]
+        for weights in ('none', 'neutron')
+    }
+    for weights, (first,) in names.items():
+        assert first == max(('metal', 'hydrogen'), key=lambda name: spread[name, weights])
+    assert names['none'] != names['neutron']
+
+
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
@@ -228,6 +254,8 @@ def test_committee_takes_what_is_disputed_yet_different(tmp_path, potentials):
         ({'settings': {'speed': 1}}, 'Unknown settings: speed'),
         ({'settings': {'stratify': 'always'}}, 'known are auto'),
         ({'settings': {'upper_share': 2.0}}, 'upper_share'),
+        ({'settings': {'weights': 'x-ray'}}, 'known are none, neutron'),
+        ({'settings': {'weights': 'neutron'}}, 'use `method: committee`'),
         ({'settings': {'soap': {'r_cut': 0.0}}}, r'settings\.soap\.r_cut'),
     ],
 )

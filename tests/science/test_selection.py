@@ -4,17 +4,27 @@ import itertools
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from small_mace import mace_model
 
-from aiida_insbench.science.errors import ComputationError, DatasetError, InputError
+from aiida_insbench.science.errors import (
+    ComputationError,
+    DatasetError,
+    InputError,
+    StructureError,
+)
 from aiida_insbench.science.parity import Properties
 from aiida_insbench.science.potentials import calculator, potential_from_mace
 from aiida_insbench.science.selection.descriptors import Soap, mace_features, soap_features
-from aiida_insbench.science.selection.disagreement import force_disagreement, most_disputed
+from aiida_insbench.science.selection.disagreement import (
+    force_disagreement,
+    most_disputed,
+    neutron_atom_weights,
+)
 from aiida_insbench.science.selection.duplicates import Tolerance, find_duplicates
 from aiida_insbench.science.selection.environments import Environments, scaled_features
 from aiida_insbench.science.selection.farthest_points import farthest_points, take_turns
@@ -299,6 +309,23 @@ def test_worst_atom_of_each_frame():
     assert found == pytest.approx(np.array([1.0, 0.4]) / np.sqrt(2))
     with pytest.raises(DatasetError, match='two are needed'):
         force_disagreement(members[:1], counts=[2, 3])
+
+
+def test_neutrons_weigh_the_atoms():
+    """H of MgH: √(82.02/1.008) is 1, Mg √(3.71/24.305) over that; an atom alone counts in full."""
+    frame = Atoms('MgH', positions=[[0, 0, 0], [0, 0, 1.7]])
+    weights = neutron_atom_weights(frame)
+    assert weights == pytest.approx([np.sqrt(3.71 / 24.305 * 1.008 / 82.02), 1.0], rel=2e-3)
+    assert neutron_atom_weights(Atoms('Mg')) == pytest.approx([1.0])
+    forces = np.array([[0.4, 0, 0], [0.1, 0, 0], [0, 0.3, 0]])
+    members = [Properties(np.zeros(2), f, np.zeros((2, 6))) for f in (forces, -forces)]
+    counts = [2, 1]
+    plain = force_disagreement(members, counts=counts)
+    seen = force_disagreement(members, counts=counts, weights=np.append(weights, 1.0))
+    assert plain == pytest.approx(np.array([0.8, 0.6]) / np.sqrt(2))
+    assert seen == pytest.approx(np.array([0.2, 0.6]) / np.sqrt(2))
+    with pytest.raises(StructureError, match='Po is not known'):
+        neutron_atom_weights(Atoms('HPo'))
 
 
 def test_upper_share():

@@ -23,6 +23,7 @@ import numpy as np
 from ase import Atoms
 
 from aiida_insbench.science.errors import InputError, format_error
+from aiida_insbench.science.neutron_weights import cross_sections_of
 from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.science.relaxation import Relaxation
 from aiida_insbench.science.sampling.cells import SamplingCell, check_energy_shares
@@ -32,11 +33,7 @@ from aiida_insbench.science.sampling.equal_energy import (
     check_equal_energy,
 )
 from aiida_insbench.science.sampling.mode_cell import ModeCell, lowest_frequencies, modes_below
-from aiida_insbench.science.sampling.mode_disputes import (
-    ModeDispute,
-    cross_sections_of,
-    dispute_modes,
-)
+from aiida_insbench.science.sampling.mode_disputes import ModeDispute, dispute_modes
 from aiida_insbench.science.sampling.optical_modes import (
     OpticalModes,
     equal_energy_amplitudes,

@@ -48,9 +48,9 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from aiida_insbench.science.errors import InputError, StructureError, format_error
+from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.gamma_modes import eigenvalues_to_wavenumbers
-from aiida_insbench.science.neutron_weights import one_phonon_weights, total_cross_sections
+from aiida_insbench.science.neutron_weights import cross_sections_of, one_phonon_weights
 from aiida_insbench.science.sampling.optical_modes import FloatArray, OpticalModes
 
 #: Spread of a spectrum (cm⁻¹) below which members agree to rounding: nothing is disputed.
@@ -179,27 +179,6 @@ def energy_shares(
     if total < NO_DISPUTE**2:
         return np.ones(len(parts))
     return np.asarray(np.clip(len(parts) * parts / total, *limits))
-
-
-def cross_sections_of(symbols: Sequence[str]) -> FloatArray:
-    """Total cross-sections of elements, barn.
-
-    Raises
-    ------
-    StructureError
-        Naming the elements whose cross-sections are not known.
-    """
-    found = total_cross_sections(symbols)
-    if found is None:
-        lacking = [one for one in dict.fromkeys(symbols) if total_cross_sections([one]) is None]
-        raise StructureError(
-            format_error(
-                f'The neutron cross-section of {", ".join(lacking)} is not known.',
-                reason='Modes are weighted with what neutrons see.',
-                fix='Use a method that weighs nothing, such as `equal-energy`.',
-            )
-        )
-    return found
 
 
 def spectrum_spread(disputes: Sequence[ModeDispute]) -> float:
