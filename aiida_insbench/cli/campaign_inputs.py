@@ -13,7 +13,8 @@ from aiida_insbench.science.campaign.composition import (
     parse_formula,
 )
 from aiida_insbench.science.campaign.config import CampaignConfig
-from aiida_insbench.science.errors import InputError, format_error
+from aiida_insbench.science.errors import InputError, StructureError, format_error
+from aiida_insbench.science.vacuum import refuse_vacuum_under_pressure
 
 
 def campaign_inputs(config: CampaignConfig, folder: Path, *, codes: Any = None) -> dict[str, Any]:
@@ -66,10 +67,14 @@ def campaign_inputs(config: CampaignConfig, folder: Path, *, codes: Any = None) 
 
 
 def crystal_faults(atoms: Any, config: CampaignConfig, path: Path) -> list[str]:
-    """What is wrong with the crystal: sites occupied in part, atoms missing."""
+    """What is wrong with the crystal: sites occupied in part, atoms missing, a vacuum."""
     faults = occupancy_faults(atoms, name=path.name)
     if faults:
         return faults
+    try:
+        refuse_vacuum_under_pressure(atoms, pressures=config.pressures, name=path.name)
+    except StructureError as exc:
+        return [str(exc)]
     claimed = claimed_composition(path)
     if config.formula is not None:
         try:

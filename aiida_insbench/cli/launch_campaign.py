@@ -68,7 +68,6 @@ def cmd_campaign(config, example, codes, overrides, dry_run, **given) -> None:  
 def _builder(config: Path | None, codes: Any, overrides: Path | None, given: dict[str, Any]) -> Any:
     from aiida_insbench.cli.campaign_inputs import campaign_inputs
     from aiida_insbench.science.campaign.config import checked_config, read_config
-    from aiida_insbench.science.pressure import parse_pressures
     from aiida_insbench.science.safe_yaml import load_yaml
     from aiida_insbench.workflows.campaign import CampaignWorkChain
 
@@ -79,7 +78,7 @@ def _builder(config: Path | None, codes: Any, overrides: Path | None, given: dic
         entries['structure'] = str(given['structure'].resolve())
     given = {**given, 'continue': given.pop('continue_')}
     if given['pressures'] is not None:
-        given['pressures'] = list(parse_pressures(given['pressures']))
+        given['pressures'] = [one.strip() for one in given['pressures'].split(',')]
     entries |= {name: given[name] for name in _OPTIONS if given[name] not in (None, ())}
     if overrides is not None:
         entries['overrides'] = load_yaml(overrides.read_text(encoding='utf-8'))

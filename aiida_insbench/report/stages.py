@@ -72,7 +72,11 @@ def _planned(process: Any, called: dict[str, Any]) -> dict[str, str]:
     planned = _named(called)
     if process.process_label != _CAMPAIGN:
         return planned
-    planned = {key: _name_in_campaign(key, name) for key, name in planned.items()}
+    planned = {
+        key: _name_in_campaign(key)
+        for key in planned
+        if key in STAGES or _ROUND.fullmatch(key)  # not what only takes a moment
+    }
     if not called:
         planned = {'relaxation': STAGES['relaxation'], **_round_ahead(1)}
     elif not process.is_terminated and not set(called) & set(_LAST):
@@ -101,10 +105,10 @@ def _latest_round(called: dict[str, Any]) -> int:
     return max(found, default=1)
 
 
-def _name_in_campaign(key: str, name: str) -> str:
+def _name_in_campaign(key: str) -> str:
     match = _ROUND.fullmatch(key)
     if match is None:
-        return STAGES.get(key, name)
+        return STAGES[key]
     return f'Round {match.group(1)}: {_OF_ROUNDS.get(match.group(2), match.group(2))}'
 
 

@@ -162,6 +162,8 @@ def decide(
             NO_PROGRESS,
             f'{rules.patience} rounds brought less than {100 * rules.least_progress:g} %. {state}',
         )
+    if last <= 1.0:
+        return Decision(False, '', f'Go on to {rules.least_rounds} rounds at least; {state}')
     return Decision(False, '', f'Go on: {state}')
 
 
