@@ -26,6 +26,8 @@ ERROR_BAD_INPUT = 210
 SEPARATOR = '__of__'
 #: Before the pressure label of a spectrum of DFT, in link labels.
 REFERENCE = 'reference_'
+#: Before the name of a table of band shifts, in link labels.
+SHIFTS = 'shifts_'
 #: Before the number of a member of a committee and a pressure label, in link labels.
 MEMBER = 'member_'
 _MEMBER = re.compile(rf'{MEMBER}(\d+)_(.+)')
@@ -95,7 +97,8 @@ def rank_scores(
     comparison : Dict, optional
         Output of `insbench.analyse` on the same potentials.
     scores : Dict
-        Outputs ``score``, as ``<potential>__of__<target>``.
+        Outputs ``score``, as ``<potential>__of__<target>``; those of measured band shifts as
+        ``<potential>__of__shifts_<table>``.
 
     Returns
     -------
@@ -103,9 +106,11 @@ def rank_scores(
         See `benchmark_table`.
     """
     by_potential: dict[str, dict[str, Any]] = {}
+    shifts: dict[str, dict[str, Any]] = {}
     for label, node in scores.items():
         potential, _, cell = label.partition(SEPARATOR)
-        by_potential.setdefault(potential, {})[cell] = node.get_dict()
+        place = shifts if cell.startswith(SHIFTS) else by_potential
+        place.setdefault(potential, {})[cell.removeprefix(SHIFTS)] = node.get_dict()
     return Dict(
         benchmark_table(
             by_potential,
@@ -113,6 +118,7 @@ def rank_scores(
             failures=failures.get_dict(),
             comparison=comparison.get_dict() if comparison is not None else None,
             rules=rules.get_dict(),
+            shifts=shifts,
         )
     )
 

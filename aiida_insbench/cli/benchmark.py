@@ -111,6 +111,7 @@ def lines_of(ranking: Mapping[str, Any]) -> Iterator[str]:
         )
         yield f'   –  {"DFT itself":<20} {"":>14}{row}'
     yield from _agreement(ranking)
+    yield from _shifts(ranking)
     for name, sentences in ranking['verdicts'].items():
         yield ''
         yield f'{name}:'
@@ -120,6 +121,21 @@ def lines_of(ranking: Mapping[str, Any]) -> Iterator[str]:
 def _cell(one: Mapping[str, Any], name: str, width: int) -> str:
     mark = '*' if name in one['failures'] else ' '
     return f'{one["cells"][name]:>{width - 1}.3f}{mark}'
+
+
+def _shifts(ranking: Mapping[str, Any]) -> Iterator[str]:
+    """Pressure scores of measured band shifts, which do not count in the ranking."""
+    scores = ranking.get('pressure_scores') or {}
+    for table in dict.fromkeys(name for row in scores.values() for name in row):
+        yield ''
+        yield f'band shifts {table}: pressure score 0 best, 1 worst; not part of the mean'
+        for name, row in scores.items():
+            if table in row:
+                one = row[table]
+                yield (
+                    f'  {name:<20} {one["cost"]:.3f}  signs {one["signs_right"]} of '
+                    f'{one["signs_known"]}  {one["words"]}'
+                )
 
 
 def _agreement(ranking: Mapping[str, Any]) -> Iterator[str]:

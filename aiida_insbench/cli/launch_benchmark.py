@@ -42,6 +42,14 @@ _WORK = types.ProcessParamType(sub_classes=('aiida.node:process.workflow.workcha
     metavar='NAME SPECTRUM',
     help='A measured spectrum: its name here, and label, PK or UUID. Repeat for each.',
 )
+@click.option(
+    '--band-shifts',
+    type=(str, str),
+    multiple=True,
+    metavar='NAME TABLE',
+    help='Measured shifts of bands with pressure: its name here, and a csv file, or PK or UUID of '
+    'an imported table. Repeat for each.',
+)
 @click.option('--series', help='Instead: all spectra of a pressure series.')
 @click.option('--blind', multiple=True, help='Name of a measured spectrum no potential saw.')
 @click.option('--dft', type=_WORK, help='Finished phonons by DFT (insbench.reference).')
@@ -56,8 +64,8 @@ _WORK = types.ProcessParamType(sub_classes=('aiida.node:process.workflow.workcha
 @click.option('--dry-run', is_flag=True, help='Check everything, submit nothing.')
 @decorators.with_dbenv()
 def cmd_benchmark(  # type: ignore[no-untyped-def]
-    potentials, structure, pressures, measured, series, blind, dft, validations, rules, code,
-    protocol, overrides, threads, dry_run,
+    potentials, structure, pressures, measured, band_shifts, series, blind, dft, validations,
+    rules, code, protocol, overrides, threads, dry_run,
 ) -> None:  # fmt: skip
     r"""Potentials against measured spectra and DFT: one score a cell, one ranking.
 
@@ -80,6 +88,7 @@ def cmd_benchmark(  # type: ignore[no-untyped-def]
             StructureData(ase=read_structure(structure)),
             parse_pressures(pressures),
             measured=_targets(measured, series),
+            band_shifts=_tables(band_shifts, dry_run=dry_run),
             reference=outputs_by_pressure(dft, 'force_constants'),
             verdicts=_verdicts(validations, competitors),
             blind=blind,
@@ -123,6 +132,44 @@ def _targets(measured: Any, series: str | None) -> dict[str, Any]:
     if measured:
         raise InputError('--series and --measured are two lists of targets; give one.')
     return {f'{pressure_label(node.pressure)}_{node.pk}': node for node in series_of(series)}
+
+
+def _tables(given: Any, *, dry_run: bool) -> dict[str, Any]:
+    """Tables of band shifts by name; files are imported, in a dry run only read.
+
+    Raises
+    ------
+    InputError
+        If a name is given twice, a file is unsound, or there is no such file or node.
+    """
+    return {
+        name: _table(text, dry_run=dry_run) for name, text in _named(given, 'band-shifts').items()
+    }
+
+
+def _table(text: str, *, dry_run: bool) -> Any:
+    from dataclasses import asdict
+
+    from aiida.common.exceptions import NotExistent
+    from aiida.orm import Dict, SinglefileData, load_node
+
+    from aiida_insbench.calculations.measured import import_band_shifts
+    from aiida_insbench.science.errors import InputError
+    from aiida_insbench.science.measured.band_shifts import read_band_shifts
+
+    path = Path(text)
+    if path.is_file():
+        rows = read_band_shifts(path.read_bytes(), name=path.name)
+        if dry_run:
+            return Dict({'rows': [asdict(row) for row in rows], 'file': path.name})
+        return import_band_shifts(SinglefileData(path.resolve()))
+    try:
+        node = load_node(text)
+    except (NotExistent, ValueError) as exc:
+        raise InputError(f'{text!r} is neither a file nor a node: {exc}') from exc
+    if not isinstance(node, Dict):
+        raise InputError(f'Node {node.pk} is no table of band shifts but a {type(node).__name__}.')
+    return node
 
 
 def _verdicts(validations: Any, competitors: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def collect_benchmark(process: WorkChainNode) -> dict[str, Any]:
         JSON-ready. ``schema``, ``title``, ``generated``; ``benchmark`` (pk, uuid, label,
         wall_time_s); ``crystal`` (formula, n_atoms); ``pressures`` (GPa by label); ``rules``;
         ``ranking`` (see `benchmark_table`); ``cells``: by target its row, ``error`` (counting) and
-        by potential ``scores`` and ``overlays`` (arrays); ``spectra``: by competitor, group of
+        by potential ``scores`` and ``overlays`` (arrays); ``shifts``: by table of measured band
+        shifts its ``file`` and by competitor ``scores``; ``spectra``: by competitor, group of
         targets and pressure label; ``comparison`` (stage ``analyse``) or None; ``potentials``;
         ``verdicts`` of validations; ``provenance``.
 
@@ -59,6 +60,7 @@ def collect_benchmark(process: WorkChainNode) -> dict[str, Any]:
         'rules': inputs.rules.get_dict(),
         'ranking': ranking,
         'cells': [_cell(process, row) for row in ranking['cells']],
+        'shifts': _shifts(process),
         'spectra': _spectra(outputs),
         'comparison': outputs.comparison.get_dict() if 'comparison' in outputs else None,
         'potentials': {name: _potential(node) for name, node in inputs.potentials.items()},
@@ -106,6 +108,23 @@ def _cell(process: WorkChainNode, row: Mapping[str, Any]) -> dict[str, Any]:
     if name in measured and 'error' in measured[name].get_arraynames():
         found['error'] = measured[name].get_array('error').tolist()
     return found
+
+
+def _shifts(process: WorkChainNode) -> dict[str, Any]:
+    """Scores of measured band shifts, by table and competitor."""
+    tables = process.inputs.band_shifts if 'band_shifts' in process.inputs else {}
+    scores = process.outputs.shift_scores if 'shift_scores' in process.outputs else {}
+    return {
+        table: {
+            'file': node.get_dict().get('file'),
+            'scores': {
+                name: {**scores[name][table].get_dict(), 'pk': scores[name][table].pk}
+                for name in scores
+                if table in scores[name]
+            },
+        }
+        for table, node in tables.items()
+    }
 
 
 def _spectra(outputs: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from aiida_insbench.report import (
     benchmark_figures,
+    benchmark_pressure,
     benchmark_sources,
     benchmark_tables,
     figures_modes,
@@ -70,6 +71,7 @@ def render_benchmark(data: Data) -> str:
             blind_table=benchmark_sources.blind_table(data),
             tabs=[_legend_entry(shown(name), known[name]) for name in tabs],
             targets=[_target(data, cell, tabs, known) for cell in data['cells']],
+            shift_tables=benchmark_pressure.shift_tables(data),
             parts=_parts(data),
             agreement=data['ranking'].get('agreement'),
             agreement_table=benchmark_sources.agreement_table(data),

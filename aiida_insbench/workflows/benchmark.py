@@ -68,6 +68,7 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
                 cls.inspect_analysis,
             ),
             cls.score_cells,
+            cls.score_shifts,
             cls.rank,
         )
         define_outputs(spec)
@@ -256,6 +257,7 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
             failures=Dict(self.ctx.cell_failures),
             **optional,
             **self.ctx.scores,
+            **self.ctx.shift_scores,
         )
         if not node.is_finished_ok:
             return self.exit_codes.ERROR_NOTHING_TO_RANK.format(message=node.exit_message)

@@ -10,12 +10,14 @@ from aiida_phonopy.data import ForceConstantsData
 
 from aiida_insbench.calculations.measured import conditions_of
 from aiida_insbench.calculations.sample import validate_pressures
-from aiida_insbench.calculations.scores import REFERENCE, SEPARATOR
+from aiida_insbench.calculations.scores import REFERENCE, SEPARATOR, SHIFTS
+from aiida_insbench.calculations.shift_scores import bands_of
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.data.spectrum import SpectrumData
 from aiida_insbench.science.benchmark.table import DFT
 from aiida_insbench.science.errors import InsbenchError
 from aiida_insbench.science.pressure import pressure_labels
+from aiida_insbench.science.scoring.band_assignment import ShiftSettings
 from aiida_insbench.science.scoring.cell import RULES_OF_CELLS, CellSettings, cell_rules
 from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
 from aiida_insbench.workflows.benchmark_committees import members_of
@@ -26,7 +28,7 @@ from aiida_insbench.workflows.reference import ReferenceWorkChain
 
 _OPTIONAL = {'required': False, 'populate_defaults': False}
 #: Beside those of cells.
-_RULES = ('version', 'dft_scoring', 'table', 'blind')
+_RULES = ('version', 'dft_scoring', 'table', 'blind', 'shift_scoring')
 
 
 def define_inputs(spec: Any) -> None:
@@ -49,6 +51,14 @@ def define_inputs(spec: Any) -> None:
         dynamic=True,
         required=False,
         help='Measured spectra, by name.',
+    )
+    spec.input_namespace(
+        'band_shifts',
+        valid_type=Dict,
+        dynamic=True,
+        required=False,
+        help='Measured shifts of bands with pressure (outputs of `insbench.import_band_shifts`), '
+        'by name. They are scored beside the ranking.',
     )
     spec.input_namespace(
         'reference',
@@ -123,6 +133,7 @@ def define_outputs(spec: Any) -> None:
     for name, kind, text in (
         ('scores', Dict, 'By potential, then target.'),
         ('overlays', ArrayData, 'Target and fitted spectrum, by potential, then target.'),
+        ('shift_scores', Dict, 'Of measured band shifts, by competitor, then table.'),
         ('spectrum', SpectrumData, 'By competitor, group of targets, then pressure label.'),
         ('force_constants', ForceConstantsData, 'By competitor, then pressure label.'),
     ):
@@ -138,6 +149,7 @@ def validate_benchmark(inputs: Mapping[str, Any] | None, _port: object = None) -
         *_lacking_elements(inputs),
         *_wrong_vibrations(inputs),
         *_wrong_targets(inputs),
+        *_wrong_tables(inputs),
         *_wrong_rules(inputs),
     ]
     return ' '.join(faults) or None
@@ -148,7 +160,7 @@ def _wrong_names(inputs: Mapping[str, Any]) -> list[str]:
     found = [
         f"`{name}` cannot be a name: it is DFT's own, or holds `{SEPARATOR}`."
         for name in names
-        if name == DFT or SEPARATOR in name or name.startswith((REFERENCE, 'dft_'))
+        if name == DFT or SEPARATOR in name or name.startswith((REFERENCE, SHIFTS, 'dft_'))
     ]
     strangers = sorted(set(inputs.get('verdicts', {})) - set(inputs['potentials']))
     if strangers:
@@ -235,6 +247,21 @@ def _wrong_targets(inputs: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _wrong_tables(inputs: Mapping[str, Any]) -> list[str]:
+    """What is no table of band shifts, and slopes that one pressure cannot give."""
+    tables = inputs.get('band_shifts', {})
+    pressures = inputs['pressures'].get_list() if 'pressures' in inputs else []
+    found = []
+    if tables and len(set(pressures)) == 1:
+        found.append('`band_shifts` need slopes: give two `pressures` or more.')
+    for name, node in tables.items():
+        try:
+            bands_of(node)
+        except InsbenchError as exc:
+            found.append(f'`band_shifts.{name}`: {exc}')
+    return found
+
+
 def _symbols(inputs: Mapping[str, Any]) -> set[str]:
     return set(inputs['structure'].get_symbols_set()) if 'structure' in inputs else set()
 
@@ -253,6 +280,7 @@ def _wrong_rules(inputs: Mapping[str, Any]) -> list[str]:
         found.append(f'`rules.blind` names {", ".join(strangers)}, which `measured` does not.')
     try:
         CellSettings.from_dict(of_cells)
+        ShiftSettings.from_dict(rules.get('shift_scoring', {}))
     except (InsbenchError, TypeError, ValueError) as exc:
         found.append(f'`rules`: {exc}')
     return found

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiida_insbench.calculations.scores import REFERENCE, SEPARATOR, score_spectra
+from aiida.orm import Dict
+
+from aiida_insbench.calculations.scores import REFERENCE, SEPARATOR, SHIFTS, score_spectra
+from aiida_insbench.calculations.shift_scores import modes_in, score_band_shifts
 from aiida_insbench.science.benchmark.table import DFT, OF_DFT
 from aiida_insbench.workflows.benchmark_committees import keywords
 from aiida_insbench.workflows.benchmark_targets import BenchmarkTarget
@@ -16,6 +19,7 @@ class ScoringSteps:
     ctx: Any
     inputs: Any
     out: Any
+    report: Any
     _targets: Any
     _competitors: Any
 
@@ -48,6 +52,34 @@ class ScoringSteps:
             self.out(f'overlays.{name}.{cell}', results['overlay'])
         elif name != DFT:
             self.ctx.cell_failures[name][cell] = str(node.exit_message)
+
+    def score_shifts(self) -> None:
+        """Slopes of every competitor's modes against each table of measured band shifts."""
+        self.ctx.shift_scores = {}
+        tables = self.inputs.get('band_shifts', {})
+        if tables and 'comparison' not in self.ctx:
+            self.report('Band shifts are not scored: there are no modes to compare.')
+            return
+        for table, node in tables.items():
+            names = list(self.inputs.potentials)
+            if modes_in(self.ctx.comparison.get_dict(), DFT):
+                names.append(DFT)
+            for name in names:
+                self._score_shifts(name, table, node)
+
+    def _score_shifts(self, name: str, table: str, node: Dict) -> None:
+        given = self.inputs.rules.get_dict().get('shift_scoring', {})
+        results, process = score_band_shifts.run_get_node(
+            table=node,
+            comparison=self.ctx.comparison,
+            settings=Dict({**given, 'competitor': name}),
+            metadata={'call_link_label': f'{name}{SEPARATOR}{SHIFTS}{table}'},
+        )
+        if process.is_finished_ok:
+            self.ctx.shift_scores[f'{name}{SEPARATOR}{SHIFTS}{table}'] = results
+            self.out(f'shift_scores.{name}.{table}', results)
+        else:
+            self.report(f'Band shifts {table} of {name}: {process.exit_message}')
 
     def _sound(self, name: str, target: BenchmarkTarget) -> dict[str, Any]:
         """Spectra by pressure label, but for pressures at which the competitor failed."""

@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 from sample_data import DFT, FINE_TUNED, PRESSURES, series
 
+from aiida_insbench.calculations.shift_scores import modes_in
 from aiida_insbench.science.benchmark.table import benchmark_table
+from aiida_insbench.science.measured.band_shifts import BandShift
 from aiida_insbench.science.plain_numbers import finite_or_none
+from aiida_insbench.science.scoring.band_assignment import score_modes, shift_words
 from aiida_insbench.science.scoring.cell import CellSettings, Target, score_cell
 from aiida_insbench.science.scoring.failures import imaginary_failure
 from aiida_insbench.science.scoring.spectra import Measurement, Simulation
@@ -109,6 +112,7 @@ def build(*, n_points: int = 250, n_pressures: int = 3, draws: int = 2) -> dict[
     }
     ranking = benchmark_table(
         made['scores'],
+        shifts={name: {'raman': one} for name, one in _shifts(comparison).items()},
         cells=[cell['row'] for cell in made['cells']],
         failures=by_cell,
         comparison=comparison,
@@ -129,6 +133,7 @@ def build(*, n_points: int = 250, n_pressures: int = 3, draws: int = 2) -> dict[
         'rules': {'version': 'insbench-1', **made['rules'], 'blind': ['tosca_2000']},
         'ranking': ranking,
         'cells': [{**cell} for cell in made['cells']],
+        'shifts': {'raman': {'file': 'raman.csv', 'scores': _shifts(comparison)}},
         'spectra': {
             name: {
                 group: {
@@ -158,6 +163,31 @@ def build(*, n_points: int = 250, n_pressures: int = 3, draws: int = 2) -> dict[
             },
         },
     }
+
+
+def _shifts(comparison: dict[str, Any]) -> dict[str, Any]:
+    """Measured slopes are DFT's, of the first modes, scored for real."""
+    rows = comparison['reference']['modes'][:6]
+    bands = [
+        BandShift(
+            round(next(iter(row['frequencies'].values()))),
+            round(row['slope'], 1),
+            None if index == 2 else 0.4,
+            300.0,
+            'Raman',
+            row['irrep'] or '',
+            '10.1063/made.up',
+        )
+        for index, row in enumerate(rows)
+    ]
+    found = {}
+    for name in (*POTENTIALS, 'dft'):
+        score, modes = score_modes(bands, modes_in(comparison, name))
+        table = score.to_dict()
+        for row, mode, band in zip(table['bands'], modes, bands, strict=True):
+            row.update(mode=mode, technique=band.technique, temperature=band.temperature)
+        found[name] = {**table, 'words': shift_words(table)}
+    return found
 
 
 def enlarged(data: dict[str, Any], n_points: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from test_report import Page
 
 from aiida_insbench.report.benchmark_csv import scores_csv, spectra_csv
 from aiida_insbench.report.benchmark_figures import overlay_of, slug, target_legend
+from aiida_insbench.report.benchmark_pressure import shift_tables
 from aiida_insbench.report.benchmark_render import render_benchmark
 from aiida_insbench.report.benchmark_sources import agreement_table, lineage_table
 from aiida_insbench.report.benchmark_story import cards, headline, looks, once, tie_sentence
@@ -67,7 +68,7 @@ def bare(data):
         one['failures'] = dict.fromkeys(one['cells'], 'the crystal could not be relaxed')
     found['ranking'].update(dft={}, agreement=None, frequency_errors={}, blind=None)
     empty = {'spectra': {}, 'comparison': None, 'potentials': {}, 'verdicts': {}, 'provenance': {}}
-    return {**found, **empty, 'rules': {}, 'benchmark': {}, 'crystal': {}}
+    return {**found, **empty, 'shifts': {}, 'rules': {}, 'benchmark': {}, 'crystal': {}}
 
 
 def one_potential(data):
@@ -130,8 +131,9 @@ def test_every_potential_and_target_is_there(html, data):
 def test_parts_without_data_are_left_out(data, html):
     ids = Page(render_benchmark(bare(data))).ids
     assert {'verdict', 'scores', 'spectra', 'provenance', 'reproduce'} <= set(ids)
-    assert not {'components', 'modes', 'agreement', 'dynamics'} & set(ids)
-    assert {'components', 'modes', 'agreement', 'dynamics'} <= set(Page(html).ids)
+    optional = {'components', 'modes', 'agreement', 'dynamics', 'shifts'}
+    assert not optional & set(ids)
+    assert optional <= set(Page(html).ids)
 
 
 def test_needs_nothing_from_outside(html):
@@ -263,6 +265,20 @@ def test_tables_are_rectangular(data):
     for table in tables:
         for row in table.rows:
             assert len(row) == len(table.heads)
+
+
+def test_band_shifts_are_shown_with_their_signs(data):
+    (one,) = shift_tables(data)
+    assert one['file'] == 'raman.csv'
+    names = [*(row['name'] for row in data['ranking']['ranked']), 'DFT']
+    assert one['table'].heads == ['Band (cm⁻¹)', 'Assigned', 'By', 'Measured', *names]
+    assert {len(row) for row in one['table'].rows} == {4 + len(names)}
+    last = [cell.text for cell in one['table'].rows[-1][4:]]
+    scores = data['shifts']['raman']['scores']
+    assert last == [f'{scores[name]["cost"]:.2f}' for name in (*names[:-1], 'dft')]
+    assert last[-1] == '0.00'  # what was measured is DFT's own
+    marks = {row[4 + place].kind for row in one['table'].rows for place in range(len(names))}
+    assert 'number bad' in marks  # `collapsing` loses the red shift
 
 
 def test_pressures_beyond_those_learnt_are_said(data):

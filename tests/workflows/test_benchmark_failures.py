@@ -165,6 +165,30 @@ def test_vibrations_of_strangers_and_of_other_pressures_are_refused():
     )
 
 
+def test_band_shifts_need_a_table_and_two_pressures():
+    row = {
+        'frequency': 300.0, 'slope': 6.0, 'slope_error': 0.5, 'temperature': 10.0,
+        'technique': 'INS',
+    }  # fmt: skip
+    inputs = {
+        'potentials': {'a': SimpleNamespace(elements=('H',))},
+        'pressures': SimpleNamespace(get_list=lambda: [0.0, 1.0]),
+        'reference': {'p_0000': 1},
+        'band_shifts': {'raman': Dict({'rows': [row], 'file': 'raman.csv'})},
+        'rules': Dict(frozen_rules()),
+    }
+    assert validate_benchmark(inputs) is None
+    inputs['band_shifts'] = {'raman': Dict({'rows': []}), 'other': Dict({'rows': [{'x': 1}]})}
+    inputs['pressures'] = SimpleNamespace(get_list=lambda: [0.0])
+    inputs['rules'] = Dict({**frozen_rules(), 'shift_scoring': {'flta': 1.0}})
+    message = validate_benchmark(inputs)
+    for part in (
+        'two `pressures` or more', '`band_shifts.raman`: The table of band shifts holds no `rows`',
+        '`band_shifts.other`: This is no table', 'Unknown settings of band shifts: flta',
+    ):  # fmt: skip
+        assert part in message
+
+
 def test_faults_are_named_together():
     potential = SimpleNamespace(elements=('H',))
     structure = SimpleNamespace(get_symbols_set=lambda: {'H', 'Mg'})

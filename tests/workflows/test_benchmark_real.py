@@ -11,7 +11,7 @@ from aiida.manage import enable_caching
 from aiida.orm import Dict, SinglefileData, StructureData
 from ase.build import bulk
 
-from aiida_insbench.calculations.measured import import_spectrum
+from aiida_insbench.calculations.measured import import_band_shifts, import_spectrum
 from aiida_insbench.data import PotentialData
 from aiida_insbench.science.potentials import potential_from_ase
 from aiida_insbench.workflows.benchmark import BenchmarkWorkChain
@@ -69,6 +69,18 @@ def measurement(spectrum, *, pressure=1.0):
     }  # fmt: skip
     content = SinglefileData(io.BytesIO(text.encode()), filename='copper.dat')
     return import_spectrum(content, Dict(settings))
+
+
+def measured_shifts(modes):
+    """What a diamond cell would give if the first band went red."""
+    rows = [
+        f'{next(iter(mode["frequencies"].values())):.2f},{mode["slope"]:.3f},0.1' for mode in modes
+    ]
+    first = rows[0].split(',')
+    rows[0] = f'{first[0]},-{first[1]},{first[2]}'
+    text = '# temperature: 10 K\n# technique: Raman\nomega0_cm1,domega_dp_cm1_per_gpa,sigma\n'
+    content = io.BytesIO((text + '\n'.join(rows)).encode())
+    return import_band_shifts(SinglefileData(content, filename='raman.csv'))
 
 
 @pytest.fixture(scope='module')
@@ -170,10 +182,13 @@ def test_vibrations_that_are_known_are_not_computed_again(
     before, _ = against_dft
     given = {name: dict(before['force_constants'][name]) for name in ('good', 'like')}
     del given['like']['p_2000']
+    modes = before['comparison'].get_dict()['reference']['modes']
+    table = measured_shifts(modes)
     with enable_caching():
         builder = BenchmarkWorkChain.get_builder_from_protocol(
             job_code, {name: potentials[name] for name in given}, copper(), PRESSURES,
-            reference=reference, force_constants=given, protocol='fast', overrides=OVERRIDES,
+            reference=reference, force_constants=given, band_shifts={'raman': table},
+            protocol='fast', overrides=OVERRIDES,
         )  # fmt: skip
         results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
@@ -187,6 +202,15 @@ def test_vibrations_that_are_known_are_not_computed_again(
     }
     out = results['force_constants']['good']['p_1000']
     assert out.uuid == given['good']['p_1000'].uuid
+    # all that was measured is what DFT has, save one shift of the other sign
+    score = results['shift_scores']['good']['raman'].get_dict()
+    n_bands = len(modes)
+    assert (score['signs_right'], score['signs_known']) == (n_bands - 1, n_bands)
+    assert len(score['red_missed']) == 1
+    assert score['cost'] == pytest.approx(1 / n_bands, abs=0.02)
+    assert set(results['shift_scores']) == {'good', 'like', 'dft'}
+    assert any('red shift at' in text for text in ranking['verdicts']['good'])
+    assert ranking['pressure_scores']['good']['raman']['cost'] == score['cost']
 
 
 def test_spread_of_a_committee_is_part_of_the_error(

@@ -30,6 +30,7 @@ def benchmark_table(
     failures: Mapping[str, Mapping[str, str]],
     comparison: Mapping[str, Any] | None = None,
     rules: Mapping[str, Any] | None = None,
+    shifts: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
 ) -> dict[str, Any]:
     """Rank potentials and say what each is good for.
 
@@ -46,6 +47,9 @@ def benchmark_table(
     rules : mapping, optional
         ``good_shift`` (cm⁻¹) and ``good_residual``: up to which a spectrum counts as reproduced;
         ``significance``: standard errors between ranks; ``weights``: of targets by name.
+    shifts : mapping, optional
+        Scores of measured band shifts by competitor and table: `PressureScore.to_dict` with
+        ``words``. They stand beside the ranking and are no part of it.
 
     Returns
     -------
@@ -55,7 +59,9 @@ def benchmark_table(
         without; ``frequency_errors`` (cm⁻¹ by potential, weighted by INS intensity, against DFT);
         ``agreement`` of the ranking with those, see `rank_agreement`; ``dft``: what DFT itself
         costs on measured targets; ``errors``: parts of the error of each cost by potential, target
-        and source, see `uncertainty`; ``verdicts``: sentences by potential.
+        and source, see `uncertainty`; ``pressure_scores`` by competitor and table: ``cost``,
+        ``signs_right``, ``signs_known``, ``red_missed``, ``rms_slope`` (cm⁻¹/GPa), ``words``;
+        ``verdicts``: sentences by potential.
 
     Raises
     ------
@@ -82,6 +88,10 @@ def benchmark_table(
         'agreement': rank_agreement({one.name: one.mean for one in ranked}, errors),
         'dft': dft,
         'errors': {name: _error_parts(row) for name, row in scores.items()},
+        'pressure_scores': {
+            name: {table: _shift_summary(score) for table, score in row.items()}
+            for name, row in (shifts or {}).items()
+        },
         'verdicts': {
             one.name: potential_sentences(
                 _plain(one),
@@ -90,6 +100,7 @@ def benchmark_table(
                 cells=cells,
                 dft=dft,
                 comparison=_of(comparison, one.name),
+                shifts=(shifts or {}).get(one.name, {}),
                 rules=chosen,
             )
             for one in ranked
@@ -113,6 +124,11 @@ def _error_parts(row: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, fl
         }
         for name, cell in row.items()
     }
+
+
+def _shift_summary(score: Mapping[str, Any]) -> dict[str, Any]:
+    names = ('cost', 'signs_right', 'signs_known', 'red_missed', 'rms_slope', 'words')
+    return {name: score[name] for name in names}
 
 
 def _row(

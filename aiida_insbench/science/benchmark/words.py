@@ -17,6 +17,7 @@ def potential_sentences(
     dft: Mapping[str, float],
     comparison: Mapping[str, Any] | None,
     rules: Mapping[str, Any],
+    shifts: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[str]:
     """Sentences on one potential.
 
@@ -36,6 +37,8 @@ def potential_sentences(
         Its table of stage ``analyse``.
     rules : mapping
         ``good_shift``, ``good_residual``.
+    shifts : mapping, optional
+        Its scores of measured band shifts, by table.
     """
     found = [_place(ranked, n_potentials)]
     found += [f'Failed on {cell}: {reason}' for cell, reason in ranked['failures'].items()]
@@ -45,6 +48,11 @@ def potential_sentences(
             found.append(_transfer(scores, row, beside, rules))
     if within := _as_good_as_dft(scores, cells, dft):
         found.append(within)
+    found += [
+        f'Measured band shifts ({table}): {score["words"]}; pressure score {score["cost"]:.2f} '
+        '(0 best, 1 worst).'
+        for table, score in (shifts or {}).items()
+    ]
     if comparison is not None:
         found += list(comparison['verdict']['sentences'])
     return found

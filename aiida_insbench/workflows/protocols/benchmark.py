@@ -50,6 +50,7 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         pressures: Sequence[float],
         *,
         measured: Mapping[str, SpectrumData] | None = None,
+        band_shifts: Mapping[str, Dict] | None = None,
         reference: Mapping[str, ForceConstantsData] | None = None,
         dft: Mapping[str, Any] | None = None,
         force_constants: Mapping[str, Mapping[str, ForceConstantsData]] | None = None,
@@ -77,6 +78,8 @@ class BenchmarkProtocol(CampaignProtocolMixin):
             In GPa; positive is compression. Those of measured spectra must lie between.
         measured : mapping from str to SpectrumData, optional
             Targets.
+        band_shifts : mapping from str to Dict, optional
+            Measured shifts of bands (outputs of `insbench.import_band_shifts`), by name.
         reference : mapping from str to ForceConstantsData, optional
             Force constants of DFT by pressure label (outputs of `insbench.reference`).
         dft : mapping, optional
@@ -119,6 +122,7 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         builder.pressures = List(list(check_pressures(pressures)))
         for name, values in (
             ('measured', measured),
+            ('band_shifts', band_shifts),
             ('reference', reference),
             ('verdicts', verdicts),
         ):

@@ -47,6 +47,22 @@ def test_parts_of_errors_stand_beside_the_costs():
     assert found['errors'] == {'good': {'a': {'counting': 0.01, 'committee': 0.03}}}
 
 
+def test_band_shifts_stand_beside_the_ranking():
+    score = {
+        'cost': 0.4, 'signs_right': 3, 'signs_known': 4, 'red_missed': ['453 cm⁻¹'],
+        'rms_slope': 2.5, 'words': 'blue shifts right; red shift at 453 cm⁻¹ missed', 'bands': [],
+    }  # fmt: skip
+    found = table(shifts={'poor': {'raman': score}})
+    assert found['ranked'] == table()['ranked']
+    kept = found['pressure_scores']['poor']['raman']
+    assert (kept['cost'], kept['signs_right'], kept['signs_known']) == (0.4, 3, 4)
+    assert (
+        'Measured band shifts (raman): blue shifts right; red shift at 453 cm⁻¹ missed; pressure '
+        'score 0.40 (0 best, 1 worst).'
+    ) in found['verdicts']['poor']
+    assert not any('band shifts' in text for text in found['verdicts']['good'])
+
+
 def test_failure_and_a_missing_row_are_the_worst():
     scores = {'good': SCORES['good'], 'bad': {'a': cell(0.0)}}
     failures = {'good': {}, 'bad': {'b': 'the crystal could not be relaxed'}}
