@@ -42,6 +42,10 @@ def campaign_inputs(config: CampaignConfig, folder: Path, *, codes: Any = None) 
         name: finder.node(f'measured.{name}', label, 'insbench.spectrum')
         for name, label in config.measured.items()
     }
+    band_shifts = {
+        name: finder.node(f'band_shifts.{name}', label, 'core.dict')
+        for name, label in config.band_shifts.items()
+    }
     start = finder.node('start', config.start, 'insbench.potential')
     known = finder.ask('continue', lambda: _known(config.continue_from))
     if codes is None or not len(codes):
@@ -56,6 +60,7 @@ def campaign_inputs(config: CampaignConfig, folder: Path, *, codes: Any = None) 
         'pressures': config.pressures,
         'pseudos': pseudos,
         'measured': measured,
+        'band_shifts': band_shifts,
         'blind': config.blind,
         'start': start,
         'known': known,

@@ -30,8 +30,13 @@ def cmd_demo() -> None:
 @_FOLDER
 @click.option('--pressures', default='0,1,2', show_default=True, help='GPa.')
 @click.option('--reference', default='', help='Pressures of the DFT check; default all.')
-@click.option('--frames', default='24,18', show_default=True, help='Frames of the two rounds.')
-@click.option('--epochs', default='160,80', show_default=True, help='Epochs of the two trainings.')
+@click.option(
+    '--frames', default='24,18', show_default=True, help='Of the first round, of each later.'
+)
+@click.option(
+    '--epochs', default='160,80', show_default=True, help='Of the first training, of later.'
+)
+@click.option('--rounds', type=click.IntRange(min=1), default=3, show_default=True, help='At most.')
 @click.option('--seed', type=click.IntRange(min=0), default=1, show_default=True)
 @click.option('--workers', type=click.IntRange(1, 16), default=2, show_default=True)
 @click.option('--again', is_flag=True, help='Submit a new campaign even if one has finished.')

@@ -40,6 +40,7 @@ class DemoSettings:
     reference: tuple[float, ...]
     frames: tuple[int, int]
     epochs: tuple[int, int]
+    rounds: int
     seed: int
     workers: int
     again: bool
@@ -193,6 +194,10 @@ def campaign_builder(folder: Path, settings: DemoSettings) -> Any:
             'later_rounds': {'frames': settings.frames[1]},
             'base_training': {'max_epochs': settings.epochs[0]},
             'fine_tuning': {'max_epochs': settings.epochs[1]},
+            'stopping': {
+                'most_rounds': settings.rounds,
+                'least_rounds': min(2, settings.rounds),
+            },
         },
         reference_pressures=settings.reference,
         seed=settings.seed,

@@ -72,7 +72,8 @@ class JudgementSteps:
         if not self._by_round('force_constants'):
             return failure_of(self, 'Phonons of all rounds', self.ctx[self._last])  # type: ignore[arg-type, return-value]
         running = {'analysis': self.submit(AnalyseBaseWorkChain, **self._analysis_inputs())}
-        if 'rules' in self.inputs and ('reference' in self.ctx or self.inputs.get('measured')):
+        targets = 'reference' in self.ctx or self.inputs.get('measured')
+        if 'rules' in self.inputs and targets:
             running['benchmark'] = self.submit(BenchmarkWorkChain, **self._benchmark_inputs())
         return ToContext(**running)
 
@@ -137,13 +138,30 @@ class JudgementSteps:
                 'metadata': {'call_link_label': 'benchmark'},
             }
         )
-        if self.inputs.get('measured'):
-            inputs.measured = dict(self.inputs.measured)
+        for name in ('measured', 'band_shifts'):
+            if self.inputs.get(name):
+                inputs[name] = dict(self.inputs[name])
+        inputs.update(self._other_members())
         if 'reference' in self.ctx:
             inputs.reference = dict(self.ctx.reference.outputs.force_constants)
         if 'validated' in self.ctx and 'verdict' in self.ctx.validated.outputs:
             inputs.verdicts = {self._last: self.ctx.validated.outputs.verdict}
         return inputs
+
+    def _other_members(self) -> dict[str, Any]:
+        """Members beside the leader of each round, with what is known of their vibrations."""
+        potentials, constants = {}, {}
+        for name in self.ctx.judged:
+            node = self.ctx[name]
+            leader = leader_of(node.inputs.potentials)
+            known = outputs_by_member(node, 'force_constants')
+            others = [one for one in node.inputs.potentials if one != leader and one in known]
+            if others and leader in known:
+                potentials[name] = {one: node.inputs.potentials[one] for one in others}
+                constants[name] = {one: known[one] for one in others}
+        if not potentials:
+            return {}
+        return {'committees': potentials, 'committee_force_constants': constants}
 
     def _phonons_of_benchmark(self) -> Any:
         phonons = self.exposed_inputs_of_committee()['phonons']

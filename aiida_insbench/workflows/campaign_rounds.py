@@ -15,7 +15,7 @@ from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.queries import called
 from aiida_insbench.queries.cost import cost_of_jobs
 from aiida_insbench.science.pressure import pressure_labels
-from aiida_insbench.workflows.campaign_ports import frames_drawn
+from aiida_insbench.workflows.campaign_checks import frames_drawn
 from aiida_insbench.workflows.committee import (
     CommitteeWorkChain,
     leader_of,

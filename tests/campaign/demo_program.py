@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-SMALL = ['--frames', '10,6', '--epochs', '40,10', '--pressures', '0,1', '--reference', '0']
+SMALL = [
+    '--frames', '10,6', '--epochs', '40,10', '--pressures', '0,1', '--reference', '0',
+    '--rounds', '2',
+]  # fmt: skip
 
 
 def program(name: str = 'aiida-insbench') -> str:

@@ -42,7 +42,7 @@ print(json.dumps({
     'spectra': found,
     'spectrum_pk': next(iter(campaign.outputs.spectrum.values())).pk,
     'potential_files': sorted(
-        campaign.outputs.potentials.finetuned.base.repository.list_object_names()),
+        campaign.outputs.potentials.round_2.base.repository.list_object_names()),
     'pw': len(jobs),
     'cached': sum(1 for n in jobs if n.base.caching.is_created_from_cache),
     'campaigns': query.count(),
@@ -73,7 +73,7 @@ def demo(tmp_path_factory):
 def test_report_is_written(demo):
     folder, printed = demo
     report = json.loads((folder / 'report.json').read_text())
-    assert [potential['name'] for potential in report['potentials']] == ['base', 'fine-tuned']
+    assert [potential['name'] for potential in report['potentials']] == ['round 1', 'round 2']
     assert [spectrum['pressure'] for spectrum in report['spectra']] == [0.0, 1.0]
     assert 'report.html' in printed
     assert (folder / 'report.html').stat().st_size > 10_000

@@ -111,7 +111,7 @@ class TestDemoOptions:
     def test_settings_and_their_label(self):
         given = {
             'pressures': '2,0', 'reference': '', 'frames': '24,18', 'epochs': '5,3',
-            'seed': 1, 'workers': 2, 'again': False,
+            'rounds': 3, 'seed': 1, 'workers': 2, 'again': False,
         }  # fmt: skip
         settings = read_settings(**given)
         assert settings.pressures == (0.0, 2.0)
@@ -124,7 +124,7 @@ class TestDemoOptions:
 
     def test_one_pressure_has_one_reference(self):
         settings = read_settings(pressures='1', reference='', frames='9,9', epochs='1,1', seed=1,
-                                 workers=1, again=False)  # fmt: skip
+                                 rounds=2, workers=1, again=False)  # fmt: skip
         assert settings.reference == (1.0,)
 
     @pytest.mark.parametrize('command', ['status', 'clean'])

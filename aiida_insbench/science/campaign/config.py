@@ -22,7 +22,8 @@ pressures: [0, 1.5]            # at which potentials are judged; positive is com
 
 measured: {}                   # imported spectra by name: label, PK or UUID of each
   # ambient: hexane-tfxa       # see `aiida-insbench spectrum import --help`
-blind: []                      # of these, ones that are ranked apart
+band_shifts: {}                # imported tables of measured shifts by name: label, PK or UUID
+blind: []                      # of `measured`, ones that are ranked apart
 
 start: null                    # label, PK or UUID of a potential; null: from random weights
 continue: null                 # PK or UUID of an earlier campaign, to go on from
@@ -65,6 +66,7 @@ class CampaignConfig(BaseModel):
     formula_units: Annotated[int, Field(ge=1)] | None = None
     pressures: Annotated[list[float], Field(min_length=1)]
     measured: dict[str, str | int] = {}
+    band_shifts: dict[str, str | int] = {}
     blind: list[str] = []
     start: str | int | None = None
     continue_from: Annotated[str | int | None, Field(alias='continue')] = None
