@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aiida.common.folders import Folder
@@ -20,7 +21,7 @@ def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str
     if not inputs or not all(inputs.get(name) for name in ('method', 'count', 'seed', 'pools')):
         return None
     try:
-        read_select_settings(_job_of(inputs))
+        read_select_settings(job_of(inputs))
     except JobFileError as exc:
         return str(exc)
     levels = [pool.dft_level if pool.labelled else None for pool in inputs['pools'].values()]
@@ -32,8 +33,8 @@ def _validate_inputs(inputs: dict[str, Any] | None, _port: object = None) -> str
     return None
 
 
-def _job_of(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Body of the job file, without the files."""
+def job_of(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Body of the job file of these inputs, without the files."""
     return {
         'method': inputs['method'].value,
         'descriptors': inputs['descriptors'].value,
@@ -87,7 +88,7 @@ class SelectCalculation(InsbenchCalculation):
             'settings',
             valid_type=Dict,
             required=False,
-            help='`stratify`, `minimum_contact`, `duplicate_distance` and others; see the docs.',
+            help='`stratify`, `minimum_contact`, `weights` and others; see the docs.',
         )
         spec.inputs.validator = _validate_inputs
         spec.output('pool', valid_type=DatasetData, required=False, help='The frames chosen.')
@@ -103,7 +104,7 @@ class SelectCalculation(InsbenchCalculation):
         for name, node in (self.inputs.get('potentials') or {}).items():
             write_potential(folder, node, f'potential_{name}')
         known = 'known.extxyz' if 'known' in self.inputs else None
-        return {**_job_of(self.inputs), 'pools': pools, 'known': known}
+        return {**job_of(self.inputs), 'pools': pools, 'known': known}
 
     def files_to_retrieve(self) -> list[Any]:
         """The frames."""

@@ -6,31 +6,27 @@ from typing import Any
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
-from aiida.orm import Dict, Float, Int, List, Str, StructureData
+from aiida.orm import Int, Str
 
 from aiida_insbench.calculations.datasets import merge_datasets, split_dataset
-from aiida_insbench.calculations.sample import validate_pressures
 from aiida_insbench.data.dataset import DatasetData
-from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.science.dataset_split import split_frames
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.pressure import pressure_from_label
-from aiida_insbench.workflows.dataset_inputs import validate_dataset_inputs
+from aiida_insbench.workflows.dataset_inputs import potentials_of_selection
+from aiida_insbench.workflows.dataset_ports import define_inputs, define_outputs
 from aiida_insbench.workflows.label import LabelWorkChain
 from aiida_insbench.workflows.protocols.dataset import DatasetProtocol
 from aiida_insbench.workflows.relax import RelaxWorkChain
 from aiida_insbench.workflows.sample_base import SampleBaseWorkChain
 from aiida_insbench.workflows.sampling_inputs import (
     GAS_METHODS,
-    OF_METHODS,
     about_relaxed,
     sampling_inputs,
     takes,
 )
 from aiida_insbench.workflows.select_base import SelectBaseWorkChain
 from aiida_insbench.workflows.sub_process import failure_of
-
-_OPTIONAL = {'required': False, 'populate_defaults': False}
 
 
 class DatasetWorkChain(DatasetProtocol, WorkChain):
@@ -40,83 +36,7 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
     def define(cls, spec: Any) -> None:
         """Declare ports and outline."""
         super().define(spec)
-        spec.input('structure', valid_type=StructureData, help='The crystal.')
-        spec.input(
-            'pressures',
-            valid_type=List,
-            validator=validate_pressures,
-            help='Target pressures in GPa; positive is compression.',
-        )
-        spec.input_namespace(
-            'methods',
-            valid_type=Dict,
-            dynamic=True,
-            required=False,
-            help='By the prefix of its frames: `method`, `settings`, `cells`, `relaxed`, '
-            '`seed_offset`.',
-        )
-        spec.input_namespace(
-            'pools',
-            valid_type=DatasetData,
-            dynamic=True,
-            required=False,
-            help='Frames drawn elsewhere, for example from a trajectory, by name.',
-        )
-        spec.input('seed', valid_type=Int, help='From which the seed of each method is derived.')
-        spec.input(
-            'potential',
-            valid_type=PotentialData,
-            required=False,
-            help='For methods that follow modes, and for selection.',
-        )
-        spec.expose_inputs(
-            RelaxWorkChain,
-            namespace='relax',
-            exclude=('structure', 'pressures'),
-            namespace_options={
-                **_OPTIONAL,
-                'help': 'DFT relaxation at each pressure: X-ray hydrogens stand too close.',
-            },
-        )
-        spec.input_namespace(
-            'relaxed',
-            valid_type=StructureData,
-            dynamic=True,
-            required=False,
-            help='Crystals relaxed already, by pressure label.',
-        )
-        spec.expose_inputs(
-            SampleBaseWorkChain,
-            namespace='sample',
-            exclude=OF_METHODS,
-            namespace_options={**_OPTIONAL, 'help': 'What `methods` share: the code of the job.'},
-        )
-        spec.expose_inputs(
-            SelectBaseWorkChain,
-            namespace='select',
-            exclude=('select.pools', 'select.known', 'select.potentials'),
-            namespace_options={**_OPTIONAL, 'help': 'Which frames to label; without it all.'},
-        )
-        spec.input(
-            'known',
-            valid_type=DatasetData,
-            required=False,
-            help='Frames labelled before, from which those selected are to differ.',
-        )
-        spec.expose_inputs(LabelWorkChain, namespace='label', exclude=('pool',))
-        spec.input(
-            'validation_frames',
-            valid_type=(Int, Float),
-            help='Frames held out of training to watch it: how many, or a share below 1.',
-        )
-        spec.input('split_seed', valid_type=Int, help='Seed of the split.')
-        spec.input(
-            'split',
-            valid_type=Dict,
-            required=False,
-            help='`test`, `held_out_pressures`, `stratify` of the split.',
-        )
-        spec.inputs.validator = validate_dataset_inputs
+        define_inputs(spec)
         spec.outline(
             if_(cls.should_relax)(
                 cls.run_relaxations,
@@ -134,35 +54,13 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
                 cls.results,
             ),
         )
-        cls._define_outputs(spec)
+        define_outputs(spec)
         spec.exit_code(
             411, 'ERROR_SUB_PROCESS_FAILED', message='{stage} failed: [{status}] {message}'
         )
         spec.exit_code(
             412, 'ERROR_SPLIT_IMPOSSIBLE', message='The {what} frames cannot be split: {reason}'
         )
-
-    @classmethod
-    def _define_outputs(cls, spec: Any) -> None:
-        spec.output_namespace(
-            'structure',
-            valid_type=StructureData,
-            dynamic=True,
-            required=False,
-            help='Relaxed by DFT, by pressure label.',
-        )
-        spec.output('pool', valid_type=DatasetData, help='Frames to label.')
-        spec.output(
-            'selection', valid_type=Dict, required=False, help='What was chosen and what was not.'
-        )
-        spec.output('preflight', valid_type=Dict, required=False, help='Estimate of the labels.')
-        for name, text in (
-            ('dataset', 'All labelled frames.'),
-            ('training', 'Frames to learn from.'),
-            ('validation', 'Frames to watch a training by.'),
-            ('test', 'Frames no training sees.'),
-        ):
-            spec.output(name, valid_type=DatasetData, required=False, help=text)
 
     # The crystal at each pressure
 
@@ -228,8 +126,7 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
         }
         if 'known' in self.inputs:
             inputs.select.known = self.inputs.known
-        if inputs.select.descriptors.value == 'mace' and 'potential' in self.inputs:
-            inputs.select.potentials = {'potential': self.inputs.potential}
+        inputs.select.potentials = potentials_of_selection(self.inputs, inputs.select)
         inputs.metadata.call_link_label = 'selection'
         return ToContext(selection=self.submit(SelectBaseWorkChain, **inputs))
 
@@ -309,6 +206,8 @@ class DatasetWorkChain(DatasetProtocol, WorkChain):
             chosen['structure'] = relaxed[min(relaxed, key=lambda p: abs(pressure_from_label(p)))]
         if takes(name, 'potential'):
             chosen['potential'] = self.inputs.potential
+        if takes(name, 'potentials'):
+            chosen['potentials'] = dict(self.inputs.committee)
         return chosen
 
     def _check_split(self, what: str, dataset: DatasetData) -> ExitCode | None:

@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiida_insbench.calculations.datasets import SPLIT_SETTINGS, merged_dataset
+from aiida_insbench.calculations.select import job_of
 from aiida_insbench.jobs.sample_settings import METHODS
+from aiida_insbench.jobs.select_settings import read_select_settings
 from aiida_insbench.science.dataset_split import STRATA
 from aiida_insbench.science.errors import InputError, format_error
+from aiida_insbench.science.frames import is_gas_phase
 from aiida_insbench.science.pressure import check_pressures, pressure_labels
 from aiida_insbench.workflows.protocols.dft import missing_pseudos
 from aiida_insbench.workflows.sampling_inputs import check_method
@@ -24,6 +27,7 @@ def validate_dataset_inputs(inputs: Inputs | None, port: Any = ()) -> str | None
     try:
         _check_sources(inputs)
         _check_methods(inputs, port)
+        _check_selection(inputs, port)
         for check in _CHECKS:
             check(inputs)
     except InputError as exc:
@@ -43,13 +47,51 @@ def _check_sources(inputs: Inputs) -> None:
 
 
 def _check_methods(inputs: Inputs, port: Any) -> None:
-    # a WorkChain that gives the potential itself does not expose its port
-    lacking = 'potential' in port and 'potential' not in inputs
+    lacking = not _is_given('potential', inputs, port)
+    alone = not _is_given('committee', inputs, port, least=2)
     for prefix, given in (inputs.get('methods') or {}).items():
         check_method(prefix, given.get_dict())
         name = given['method']
         if 'potential' in METHODS[name].required and lacking:
             raise InputError(f'`methods.{prefix}`: {name} needs the input `potential`.')
+        if 'potentials' in METHODS[name].required and alone:
+            raise InputError(
+                f'`methods.{prefix}`: {name} needs two potentials or more as `committee`.'
+            )
+
+
+def _is_given(name: str, inputs: Inputs, port: Any, *, least: int = 1) -> bool:
+    """Whether potentials are there, or given by a WorkChain that does not expose their port."""
+    given = inputs.get(name)
+    number = len(given) if isinstance(given, Mapping) else int(given is not None)
+    return number >= least or name not in port
+
+
+def potentials_of_selection(inputs: Inputs, select: Inputs) -> dict[str, Any]:
+    """What `insbench.select` gets of a round's potentials: the committee, `potential` or none."""
+    if select['method'].value == 'committee':
+        return dict(inputs.get('committee') or {})
+    if select['descriptors'].value == 'mace' and 'potential' in inputs:
+        return {'potential': inputs['potential']}
+    return {}
+
+
+def _check_selection(inputs: Inputs, port: Any) -> None:
+    select = (inputs.get('select') or {}).get('select') or {}
+    if not all(name in select for name in ('method', 'descriptors', 'count', 'seed')):
+        return
+    source = 'committee' if select['method'].value == 'committee' else 'potential'
+    found = potentials_of_selection(inputs, select)
+    if not found and source not in port:
+        # another WorkChain gives them: as many as the method wants
+        wanted = 2 if source == 'committee' else int(select['descriptors'].value == 'mace')
+        found = dict.fromkeys(('a', 'b')[:wanted])
+    try:
+        read_select_settings(job_of({**select, 'potentials': found}))
+    except InputError as exc:
+        raise InputError(
+            f'`select`: {exc} A round hands its `{source}` on to the selection.'
+        ) from exc
 
 
 def _check_pools(inputs: Inputs) -> None:
@@ -66,6 +108,15 @@ def _check_pools(inputs: Inputs) -> None:
             )
         )
     frames = merged_dataset(dict(pools)).get_frames()
+    for frame in frames:
+        if 'supercell_matrix' not in frame.info and not is_gas_phase(frame):
+            raise InputError(
+                format_error(
+                    f'Frame {frame.info["frame_id"]} of `pools` has no `supercell_matrix`.',
+                    reason='Its k points follow from it.',
+                    fix='Give it to `insbench.frames_of_trajectories`, or write it into `info`.',
+                )
+            )
     for prefix in methods:
         same = [
             str(frame.info['frame_id'])
@@ -90,6 +141,16 @@ def _check_elements(inputs: Inputs) -> None:
     problem = missing_pseudos(there, pseudos, port='label.pw_base.pw.pseudos')
     if problem:
         raise InputError(problem)
+
+
+def _check_committee(inputs: Inputs) -> None:
+    """Every member knows the elements of the crystal; else the round ends after relaxing it."""
+    if 'structure' not in inputs:
+        return
+    for name, node in (inputs.get('committee') or {}).items():
+        lacking = sorted(inputs['structure'].get_symbols_set() - set(node.elements))
+        if lacking:
+            raise InputError(f'`committee.{name}` does not know {", ".join(lacking)}.')
 
 
 def _check_relaxed(inputs: Inputs) -> None:
@@ -136,6 +197,7 @@ def _check_split(inputs: Inputs) -> None:
 _CHECKS: tuple[Callable[[Inputs], None], ...] = (
     _check_pools,
     _check_elements,
+    _check_committee,
     _check_relaxed,
     _check_split,
 )

@@ -18,7 +18,7 @@ OF_METHODS = tuple(
     f'sample.{name}'
     for name in (
         'structure', 'structures', 'pressures', 'method', 'prefix', 'settings', 'cells', 'seed',
-        'potential', 'trajectory',
+        'potential', 'potentials', 'trajectory',
     )
 )  # fmt: skip
 _KEYS = ('method', 'settings', 'cells', 'relaxed', 'seed_offset')

@@ -9,11 +9,12 @@ import pytest
 from aiida.common import LinkType
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
-from aiida.orm import Bool, CalcJobNode, Dict, Int, Str, StructureData
+from aiida.orm import Bool, CalcJobNode, Dict, Int, List, Str, StructureData, TrajectoryData
 from aiida.plugins import CalculationFactory
 from ase.build import bulk
 from small_mace import mace_model
 
+from aiida_insbench.calculations.trajectories import frames_of_trajectories
 from aiida_insbench.cli.site import find_pseudos, prepare_pseudos
 from aiida_insbench.data import DatasetData, PotentialData
 from aiida_insbench.queries import calculations_of_dataset, pw_calculations_behind
@@ -27,6 +28,7 @@ pytestmark = [
 ]
 
 UNIT = np.eye(3, dtype=int).tolist()
+DOUBLE = np.diag([2, 1, 1]).tolist()
 OVERRIDES = {
     'kpoints_mesh': [2, 2, 2],
     'max_concurrent': 2,
@@ -194,6 +196,78 @@ def test_selection_by_the_descriptors_of_a_potential(pw, job_code, silicon_poten
     assert len(chosen) == 2
     assert 'mine_000' not in chosen
     assert outputs['preflight']['frames'] == 2
+
+
+class TestCommittee:
+    """Two potentials: the modes they dispute are drawn, and of a run the frames."""
+
+    @pytest.fixture(scope='class')
+    def done(self, pw, job_code):
+        committee = {}
+        for name, scale in (('seed_1', 0.7), ('seed_2', 0.9)):
+            model = mace_model(
+                atomic_numbers=[14],
+                num_elements=1,
+                atomic_energies=np.array([[-100.0]]),
+                atomic_inter_scale=[scale],
+            )
+            made = PotentialData.from_potential(potential_from_mace(model, provenance={}))
+            committee[name] = made.store()
+        run = run_of_silicon(wild=7)
+        made = builder(pw, job_code, pressures=[0.0], committee=committee)
+        made.pools = {
+            'md': frames_of_trajectories(Int(10), List(DOUBLE), Str('md1'), p_0000_nvt=run)
+        }
+        made.methods = {
+            'd': Dict(
+                {
+                    'method': 'disputed-modes',
+                    'cells': [{'supercell_matrix': UNIT, 'count': 2}],
+                    'settings': {'temperature': 60, 'frequency_floor': 80, 'strain': 0.0},
+                }
+            )
+        }
+        made.relaxed = {'p_0000': StructureData(ase=bulk('Si', a=5.4))}
+        made.select.select.count = Int(2)
+        made.select.select.settings = Dict({'weights': 'neutron', 'diverse': False})
+        made.validation_frames = Int(1)
+        made.label.dry_run = Bool(True)
+        outputs, node = run_get_node(made)
+        assert node.is_finished_ok, node.exit_message
+        return outputs, node
+
+    def test_the_wildest_frame_of_the_run_is_asked_for(self, done):
+        outputs, _ = done
+        rows = sorted(outputs['selection']['chosen'], key=lambda row: -row['disagreement_mev_a'])
+        assert (rows[0]['frame_id'], rows[0]['pool']) == ('md1_p_0000_nvt_7', 'md')
+        assert rows[0]['disagreement_mev_a'] > rows[1]['disagreement_mev_a'] > 0
+        assert outputs['selection']['n_pool'] == 12
+        assert outputs['pool'].target_pressures == [0.0]
+        assert outputs['preflight']['frames'] == 2
+
+    def test_the_committee_goes_to_both(self, done):
+        _, node = done
+        jobs = {one.process_label: one for one in node.called_descendants}
+        for name in ('SampleCalculation', 'SelectCalculation'):
+            assert set(jobs[name].inputs.potentials) == {'seed_1', 'seed_2'}
+        details = jobs['SampleCalculation'].outputs.output_parameters['details']
+        assert details['committee'] == ['seed_1', 'seed_2']
+        assert details['spectrum_spread']['p_0000'] > 0
+
+
+def run_of_silicon(count=10, *, wild):
+    """A run in a doubled cell, with one frame far from rest."""
+    atoms = bulk('Si', a=5.4) * (2, 1, 1)
+    moves = np.random.default_rng(1).normal(0, 0.02, (count, len(atoms), 3))
+    moves[wild] *= 6
+    node = TrajectoryData()
+    node.set_trajectory(
+        symbols=atoms.get_chemical_symbols(),
+        positions=atoms.positions + moves,
+        cells=np.array([atoms.cell.array] * count),
+        times=0.1 * np.arange(count),
+    )
+    return node
 
 
 class TestFailures:

@@ -4,14 +4,16 @@ import functools
 
 import numpy as np
 import pytest
-from aiida.orm import Dict, Int, List, StructureData
+from aiida.orm import Dict, Int, List, Str, StructureData
 from ase.build import bulk
 from fake_nodes import code, dataset, potential, pseudo, pw_code, structure
 from test_protocols import plain
 
+from aiida_insbench.data import DatasetData
 from aiida_insbench.science.errors import InputError, PressureError
 from aiida_insbench.workflows.converge import ConvergeWorkChain, name_of
 from aiida_insbench.workflows.dataset import DatasetWorkChain
+from aiida_insbench.workflows.dataset_inputs import validate_dataset_inputs
 from aiida_insbench.workflows.label import LabelWorkChain
 from aiida_insbench.workflows.protocols.converge import distinct_meshes
 from aiida_insbench.workflows.sampling_inputs import sampling_inputs
@@ -78,6 +80,19 @@ class TestRound:
         assert builder.methods['modes']['relaxed'] is False
         assert builder.select.select.descriptors.value == 'mace'
         assert refusal(DatasetWorkChain, builder) is None
+
+    def test_frames_of_a_committee(self):
+        members = {'seed_1': potential(), 'seed_2': potential(scale=2.0)}
+        builder = round_of_data(committee=members)
+        (method,) = builder.methods.values()
+        assert method['method'] == 'disputed-modes'
+        assert set(builder.committee) == set(members)
+        select = builder.select.select
+        assert (select.method.value, select.descriptors.value) == ('committee', 'mace')
+        assert select.settings.get_dict() == {'weights': 'neutron'}
+        assert refusal(DatasetWorkChain, builder) is None
+        inputs = DatasetWorkChain.get_protocol_inputs('fast')
+        assert select.count.value == inputs['later_rounds']['frames']
 
     def test_all_that_is_drawn(self):
         builder = round_of_data(overrides={'dataset': {'frames': 9, 'pool_per_frame': 1}})
@@ -168,6 +183,34 @@ def _method(**entries):
     return change
 
 
+def _of_a_run():
+    frames = UNLABELLED().get_frames()
+    for frame in frames:
+        del frame.info['supercell_matrix']
+    return DatasetData(frames)
+
+
+def _select(members=(), elements=('H', 'Mg'), **entries):
+    def change(builder):
+        for name, value in entries.items():
+            node = Dict(value) if isinstance(value, dict) else Str(value)
+            setattr(builder.select.select, name, node)
+        if members:
+            builder.committee = {name: potential(elements=elements) for name in members}
+
+    return change
+
+
+def _dispute(members, settings=None, **options):
+    given = {'temperature': 60.0, 'frequency_floor': 80.0, 'strain': 0.004, **(settings or {})}
+
+    def change(builder):
+        _method(method='disputed-modes', settings=given)(builder)
+        _select(members, **options)(builder)
+
+    return change
+
+
 UNLABELLED = functools.partial(dataset, 3, labelled=False)
 
 
@@ -182,12 +225,22 @@ UNLABELLED = functools.partial(dataset, 3, labelled=False)
         (_set(pools=lambda: {'a': dataset(3)}), '`pools.a` has labels'),
         (_method(method='equal-energy', settings={'temperature': 60.0, 'frequency_floor': 80.0,
                                                   'strain': 0.004}), 'needs the input `potential`'),
+        (_dispute([]), 'disputed-modes needs two potentials or more as `committee`'),
+        (_dispute(['a']), '`methods.rattled`: disputed-modes needs two potentials or more'),
+        (_dispute(['a', 'b'], {'least_share': 3.0}), '`methods.rattled`: `least_share` is 3.0'),
+        (_dispute(['a', 'b'], elements=('H',)), '`committee.a` does not know Mg'),
+        (_select(method='committee'), '`select`: A committee of 0 cannot disagree'),
+        (_select(['a'], method='committee'), '`select`: A committee of 1 cannot disagree'),
+        (_select(descriptors='mace'), '`select`: `descriptors: mace` needs one potential, 0'),
+        (_select(settings={'weights': 'neutron'}), 'use `method: committee`'),
+        (_select(['a', 'b'], descriptors='mace'), 'hands its `potential` on'),
         (_method(method='magic'), 'is no method of a round of data'),
         (_method(method='trajectory'), 'is no method of a round of data'),
         (_method(cells=[]), 'needs `cells`'),
         (_method(speed=1), '`methods.rattled` has speed'),
         (_method(settings={'strain': 0.1}), '`methods.rattled`: '),
         (_method(seed_offset=-1), '`seed_offset` is -1'),
+        (_set(pools=lambda: {'run': _of_a_run()}), 'r1_000 of `pools` has no `supercell_matrix`'),
         (_set(relaxed=lambda: {'p_1000': structure()}), '`relaxed` has p_1000'),
         (_set(split=lambda: Dict({'tests': 1})), '`split` has tests'),
         (_set(split=lambda: Dict({'stratify': ['colour']})), '`split.stratify` holds colour'),
@@ -199,6 +252,29 @@ def test_wrong_rounds_start_nothing(change, words):
     builder = round_of_data()
     change(builder)
     assert words in refusal(DatasetWorkChain, builder)
+
+
+def test_rounds_of_a_committee():
+    builder = round_of_data()
+    _dispute(['a', 'b'], method='committee')(builder)
+    assert refusal(DatasetWorkChain, builder) is None
+    builder.select.select.settings = Dict({'weights': 'neutron'})
+    assert refusal(DatasetWorkChain, builder) is None
+
+
+def test_a_work_chain_that_gives_the_committee_itself():
+    """What a campaign exposes has no such port: its rounds are not refused for want of it."""
+    builder = round_of_data()
+    _dispute(['a', 'b'], method='committee')(builder)
+    made = DatasetWorkChain.spec().inputs.pre_process(builder._inputs(prune=True))
+    inputs = {name: value for name, value in made.items() if name != 'committee'}
+    assert 'as `committee`' in validate_dataset_inputs(inputs, ('committee', 'potential'))
+    assert validate_dataset_inputs(inputs, ()) is None
+    select = {**made['select']['select'], 'method': Str('farthest-point')}
+    inputs['select'] = {'select': {**select, 'descriptors': Str('mace')}}
+    assert validate_dataset_inputs(inputs, ()) is None
+    inputs['select'] = {'select': {**select, 'count': Int(0)}}
+    assert 'count' in validate_dataset_inputs(inputs, ())
 
 
 def test_pools_alone_need_no_program_to_sample():

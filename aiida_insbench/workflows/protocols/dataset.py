@@ -39,6 +39,7 @@ class DatasetProtocol(CampaignProtocolMixin):
         pseudos: Mapping[str, Any],
         cutoffs: tuple[float, float],
         potential: PotentialData | None = None,
+        committee: Mapping[str, PotentialData] | None = None,
         known: DatasetData | None = None,
         convergence: Dict | None = None,
         held_out_pressures: Sequence[float] = (),
@@ -50,8 +51,9 @@ class DatasetProtocol(CampaignProtocolMixin):
         """Fill a builder.
 
         Frames are drawn about the crystal relaxed by DFT at each pressure: whole molecules moved
-        and atoms rattled or, with a `potential`, along its modes with equal energy in each. Of
-        ``pool_per_frame`` times as many as wanted those are labelled that differ most.
+        and atoms rattled or, with a `potential`, along its modes with equal energy in each or, with
+        a `committee`, along those it disputes. Of ``pool_per_frame`` times as many as wanted those
+        are labelled that differ most, and of a committee those it disputes.
 
         Parameters
         ----------
@@ -67,6 +69,8 @@ class DatasetProtocol(CampaignProtocolMixin):
             Plane-wave cutoffs of wave functions and charge density, Ry.
         potential : PotentialData, optional
             A first potential: its modes are followed, its descriptors tell frames apart.
+        committee : mapping of str to PotentialData, optional
+            Two potentials or more, in place of one.
         known : DatasetData, optional
             Frames labelled before.
         convergence : Dict, optional
@@ -101,7 +105,9 @@ class DatasetProtocol(CampaignProtocolMixin):
         mesh = unit_cell_mesh(inputs, atoms.cell.array)
         pw = pw_inputs(pw_code, inputs, pseudos, cutoffs, ranks=ranks, atoms=atoms)
         job = {'code': job_code, 'metadata': job_metadata(1)}
-        round_name = 'first_round' if potential is None else 'later_rounds'
+        several = dict(committee or {})
+        follows = 'disputed-modes' if several else 'equal-energy' if potential is not None else None
+        round_name = 'first_round' if follows is None else 'later_rounds'
         frames = int(chosen['frames'] or inputs[round_name]['frames'])
         pool = math.ceil(frames * float(chosen['pool_per_frame']))
         builder = cls.get_builder()  # type: ignore[attr-defined]
@@ -110,7 +116,7 @@ class DatasetProtocol(CampaignProtocolMixin):
         builder.seed = Int(1000 * seed)
         builder.split_seed = Int(1000 * seed + 100)
         builder.validation_frames = Int(inputs[round_name]['validation_frames'])
-        builder.methods = _methods(inputs, structure, pool, with_potential=potential is not None)
+        builder.methods = _methods(inputs, structure, pool, follows=follows)
         builder.sample = {'sample': job}
         builder.label = label_inputs(inputs, mesh=mesh, pw=pw)
         if len(held_out_pressures):
@@ -121,7 +127,10 @@ class DatasetProtocol(CampaignProtocolMixin):
             relax = relax_inputs(inputs, targets, mesh=mesh, pw=pw)
             builder.relax = {key: value for key, value in relax.items() if key != 'pressures'}
         if pool > frames:
-            builder.select = {'select': {**job, **_selection(chosen, frames, seed, potential)}}
+            selection = _selection(chosen, frames, seed, follows)
+            builder.select = {'select': {**job, **selection}}
+        if several:
+            builder.committee = several
         for name, node in (('potential', potential), ('known', known)):
             if node is not None:
                 builder[name] = node
@@ -129,15 +138,15 @@ class DatasetProtocol(CampaignProtocolMixin):
 
 
 def _methods(
-    inputs: Mapping[str, Any], structure: StructureData, count: int, *, with_potential: bool
+    inputs: Mapping[str, Any], structure: StructureData, count: int, *, follows: str | None
 ) -> dict[str, Dict]:
     chosen = inputs['dataset']
     made = {}
-    if with_potential:
+    if follows is not None:
         second = inputs['later_rounds']
         made['modes'] = {
             'seed_offset': 0,
-            'method': 'equal-energy',
+            'method': follows,
             'cells': shared_cells(second['cells'], count),
             'settings': dict(second['settings']),
             'relaxed': False,
@@ -163,11 +172,14 @@ def _methods(
 
 
 def _selection(
-    chosen: Mapping[str, Any], frames: int, seed: int, potential: PotentialData | None
+    chosen: Mapping[str, Any], frames: int, seed: int, follows: str | None
 ) -> dict[str, Any]:
-    descriptors = chosen['descriptors'] or ('soap' if potential is None else 'mace')
-    return {
+    descriptors = chosen['descriptors'] or ('soap' if follows is None else 'mace')
+    inputs = {
         'count': Int(frames),
         'seed': Int(1000 * seed + 200),
         'descriptors': Str(descriptors),
     }
+    if follows == 'disputed-modes':
+        inputs |= {'method': Str('committee'), 'settings': Dict({'weights': 'neutron'})}
+    return inputs
