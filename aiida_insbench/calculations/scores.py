@@ -28,6 +28,8 @@ SEPARATOR = '__of__'
 REFERENCE = 'reference_'
 #: Before the name of a table of band shifts, in link labels.
 SHIFTS = 'shifts_'
+#: Before the name of a target at the higher of two pressures, in link labels.
+DIFFERENCES = 'difference_'
 #: Before the number of a member of a committee and a pressure label, in link labels.
 MEMBER = 'member_'
 _MEMBER = re.compile(rf'{MEMBER}(\d+)_(.+)')
@@ -66,10 +68,10 @@ def score_spectra(
     try:
         found = score_cell(
             target_of(target),
-            _by_pressure(mine),
+            simulations_by_pressure(mine),
             CellSettings.from_dict(rules.get_dict()),
-            reference=_by_pressure(dft) if dft else None,
-            members=[_by_pressure(one) for one in _members(spectra)],
+            reference=simulations_by_pressure(dft) if dft else None,
+            members=[simulations_by_pressure(one) for one in _members(spectra)],
             convergence=_off_by(mine.values()),
         )
     except (InputError, ComputationError) as exc:
@@ -158,7 +160,8 @@ def target_of(node: SpectrumData) -> Target:
     )
 
 
-def _by_pressure(spectra: Mapping[str, SpectrumData]) -> dict[float, Simulation]:
+def simulations_by_pressure(spectra: Mapping[str, SpectrumData]) -> dict[float, Simulation]:
+    """Simulated spectra by pressure in GPa, from those by pressure label."""
     return {
         pressure_from_label(label): Simulation(node.energy_transfer, node.total)
         for label, node in spectra.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,10 +30,11 @@ def collect_benchmark(process: WorkChainNode) -> dict[str, Any]:
         JSON-ready. ``schema``, ``title``, ``generated``; ``benchmark`` (pk, uuid, label,
         wall_time_s); ``crystal`` (formula, n_atoms); ``pressures`` (GPa by label); ``rules``;
         ``ranking`` (see `benchmark_table`); ``cells``: by target its row, ``error`` (counting) and
-        by potential ``scores`` and ``overlays`` (arrays); ``shifts``: by table of measured band
-        shifts its ``file`` and by competitor ``scores``; ``spectra``: by competitor, group of
-        targets and pressure label; ``comparison`` (stage ``analyse``) or None; ``potentials``;
-        ``verdicts`` of validations; ``provenance``.
+        by potential ``scores`` and ``overlays`` (arrays); ``differences``: by target at the higher
+        pressure ``lower``, ``pressures`` and by competitor ``scores`` and ``overlays``; ``shifts``:
+        by table of measured band shifts its ``file`` and by competitor ``scores``; ``spectra``: by
+        competitor, group of targets and pressure label; ``comparison`` (stage ``analyse``) or None;
+        ``potentials``; ``verdicts`` of validations; ``provenance``.
 
     Raises
     ------
@@ -60,6 +61,7 @@ def collect_benchmark(process: WorkChainNode) -> dict[str, Any]:
         'rules': inputs.rules.get_dict(),
         'ranking': ranking,
         'cells': [_cell(process, row) for row in ranking['cells']],
+        'differences': _differences(process, ranking['cells']),
         'shifts': _shifts(process),
         'spectra': _spectra(outputs),
         'comparison': outputs.comparison.get_dict() if 'comparison' in outputs else None,
@@ -101,13 +103,38 @@ def _cell(process: WorkChainNode, row: Mapping[str, Any]) -> dict[str, Any]:
             'pk': scores[potential][name].pk,
         }
         overlay = outputs.overlays[potential][name]
-        found['overlays'][potential] = {
-            array: overlay.get_array(array).tolist() for array in overlay.get_arraynames()
-        }
+        found['overlays'][potential] = _arrays(overlay)
     measured = process.inputs.measured if 'measured' in process.inputs else {}
     if name in measured and 'error' in measured[name].get_arraynames():
-        found['error'] = measured[name].get_array('error').tolist()
+        found['error'] = significant(measured[name].get_array('error'))
     return found
+
+
+def _differences(
+    process: WorkChainNode, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """What pressure changes, by target at the higher pressure."""
+    outputs = process.outputs
+    if 'difference_scores' not in outputs:
+        return {}
+    names = {row['uuid']: row['name'] for row in rows}
+    found: dict[str, dict[str, Any]] = {}
+    for potential, scores in outputs.difference_scores.items():
+        for target, score in scores.items():
+            table = score.get_dict()
+            one = found.setdefault(
+                target,
+                {
+                    'lower': names.get(str(score.creator.inputs.lower.uuid), 'the lowest pressure'),
+                    'pressures': table['pressures'],
+                    'scores': {},
+                    'overlays': {},
+                },
+            )
+            one['scores'][potential] = {**table, 'pk': score.pk}
+            one['overlays'][potential] = _arrays(outputs.difference_overlays[potential][target])
+    order = [row['name'] for row in rows]
+    return {target: found[target] for target in sorted(found, key=order.index)}
 
 
 def _shifts(process: WorkChainNode) -> dict[str, Any]:
@@ -149,13 +176,22 @@ def _spectrum(node: Any) -> dict[str, Any]:
         'pressure': node.pressure,
         'instrument': node.instrument,
         'temperature': node.temperature,
-        'energy': node.energy_transfer.tolist(),
-        'total': node.total.tolist(),
-        'elements': {key: values.tolist() for key, values in node.components('element').items()},
-        'orders': {key: values.tolist() for key, values in node.components('order').items()},
+        'energy': significant(node.energy_transfer),
+        'total': significant(node.total),
+        'elements': {key: significant(one) for key, one in node.components('element').items()},
+        'orders': {key: significant(one) for key, one in node.components('order').items()},
         'bands': node.details['bands'],
         'warnings': node.details['warnings'],
     }
+
+
+def _arrays(node: Any) -> dict[str, list[float]]:
+    return {name: significant(node.get_array(name)) for name in node.get_arraynames()}
+
+
+def significant(values: Any) -> list[float]:
+    """Numbers with six digits that count: no spectrum knows more, and files stay small."""
+    return [float(f'{value:.6g}') for value in values]
 
 
 def _potential(node: Any) -> dict[str, Any]:

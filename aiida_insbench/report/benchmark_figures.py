@@ -18,7 +18,7 @@ from aiida_insbench.report.line_panels import Band, Curve, Mark, Panel, draw
 from aiida_insbench.report.numbers import pressure
 from aiida_insbench.report.style import BLACK, GREY, PART_LOOKS, Look
 
-_ENERGY = 'Energy transfer (cm⁻¹)'
+ENERGY = 'Energy transfer (cm⁻¹)'
 TARGET_LOOK = Look('#444444', '-', '')
 BACKGROUND_LOOK = Look('#666666', ':', '')
 MASKED_LOOK = Look('#b5b5b5', '-', '')
@@ -115,7 +115,7 @@ def overlay(cell: Mapping[str, Any], name: str, look: Look) -> str:
         [main, _residual(found, look, 90)],
         name=f'overlay-{slug(row["name"])}-{slug(name)}',
         description=f'{row["name"]} and {shown(name)}, with the difference below',
-        xlabel=_ENERGY,
+        xlabel=ENERGY,
         limits=found.limits,
         shaded=found.masked,
     )
@@ -142,7 +142,7 @@ def together(cell: Mapping[str, Any], looks: Mapping[str, Look]) -> str:
         panels,
         name=f'together-{slug(row["name"])}',
         description=f'{row["name"]} and all competitors, with the differences below',
-        xlabel=_ENERGY,
+        xlabel=ENERGY,
         limits=first.limits,
         shaded=first.masked,
     )
@@ -202,7 +202,7 @@ def components(name: str, group: str, spectra: Mapping[str, Any], kind: str) -> 
         panels,
         name=f'{kind}-{slug(group)}-{slug(name)}',
         description=f'Spectra of {shown(name)} by {kind}',
-        xlabel=_ENERGY,
+        xlabel=ENERGY,
         limits=limits,
     )
 

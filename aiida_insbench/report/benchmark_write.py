@@ -11,6 +11,7 @@ from typing import Any
 from aiida_insbench.report.benchmark_story import Data
 
 _ENDINGS = ('png', 'svg', 'pdf')
+_TIGHT = (',', ':')
 
 
 def write_benchmark(process: Any, folder: Path) -> tuple[Path, ...]:
@@ -73,9 +74,9 @@ def write_figures(data: Data, folder: Path) -> tuple[Path, ...]:
 def _as_json(data: Data) -> str:
     """Data as JSON; numbers that are not finite, which masked bins may hold, are null."""
     try:
-        return json.dumps(data, allow_nan=False)
+        return json.dumps(data, allow_nan=False, separators=_TIGHT)
     except ValueError:
-        return json.dumps(_finite(data), allow_nan=False)
+        return json.dumps(_finite(data), allow_nan=False, separators=_TIGHT)
 
 
 def _finite(value: Any) -> Any:

@@ -68,6 +68,7 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
                 cls.inspect_analysis,
             ),
             cls.score_cells,
+            cls.score_differences,
             cls.score_shifts,
             cls.rank,
         )

@@ -10,7 +10,7 @@ from aiida_phonopy.data import ForceConstantsData
 
 from aiida_insbench.calculations.measured import conditions_of
 from aiida_insbench.calculations.sample import validate_pressures
-from aiida_insbench.calculations.scores import REFERENCE, SEPARATOR, SHIFTS
+from aiida_insbench.calculations.scores import DIFFERENCES, REFERENCE, SEPARATOR, SHIFTS
 from aiida_insbench.calculations.shift_scores import bands_of
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.data.spectrum import SpectrumData
@@ -133,6 +133,8 @@ def define_outputs(spec: Any) -> None:
     for name, kind, text in (
         ('scores', Dict, 'By potential, then target.'),
         ('overlays', ArrayData, 'Target and fitted spectrum, by potential, then target.'),
+        ('difference_scores', Dict, 'Of S(P) − S(0) in one cell, by competitor, then target.'),
+        ('difference_overlays', ArrayData, 'Both differences, by competitor, then target.'),
         ('shift_scores', Dict, 'Of measured band shifts, by competitor, then table.'),
         ('spectrum', SpectrumData, 'By competitor, group of targets, then pressure label.'),
         ('force_constants', ForceConstantsData, 'By competitor, then pressure label.'),
@@ -160,7 +162,9 @@ def _wrong_names(inputs: Mapping[str, Any]) -> list[str]:
     found = [
         f"`{name}` cannot be a name: it is DFT's own, or holds `{SEPARATOR}`."
         for name in names
-        if name == DFT or SEPARATOR in name or name.startswith((REFERENCE, SHIFTS, 'dft_'))
+        if name == DFT
+        or SEPARATOR in name
+        or name.startswith((REFERENCE, SHIFTS, DIFFERENCES, 'dft_'))
     ]
     strangers = sorted(set(inputs.get('verdicts', {})) - set(inputs['potentials']))
     if strangers:

@@ -6,10 +6,18 @@ from typing import Any
 
 from aiida.orm import Dict
 
-from aiida_insbench.calculations.scores import REFERENCE, SEPARATOR, SHIFTS, score_spectra
+from aiida_insbench.calculations.difference_scores import score_difference_spectra
+from aiida_insbench.calculations.scores import (
+    DIFFERENCES,
+    REFERENCE,
+    SEPARATOR,
+    SHIFTS,
+    score_spectra,
+)
 from aiida_insbench.calculations.shift_scores import modes_in, score_band_shifts
 from aiida_insbench.science.benchmark.table import DFT, OF_DFT
 from aiida_insbench.workflows.benchmark_committees import keywords
+from aiida_insbench.workflows.benchmark_differences import difference_pairs
 from aiida_insbench.workflows.benchmark_targets import BenchmarkTarget
 
 
@@ -80,6 +88,31 @@ class ScoringSteps:
             self.out(f'shift_scores.{name}.{table}', results)
         else:
             self.report(f'Band shifts {table} of {name}: {process.exit_message}')
+
+    def score_differences(self) -> None:
+        """What pressure changes, of every competitor and pair of targets of one cell."""
+        for lower, higher in difference_pairs(self._targets()):
+            for name in self._competitors(higher.group):
+                if not (name == DFT and higher.row['kind'] == OF_DFT):
+                    self._score_difference(name, lower, higher)
+
+    def _score_difference(self, name: str, lower: BenchmarkTarget, higher: BenchmarkTarget) -> None:
+        spectra = self._sound(name, higher)
+        if not (lower.within(spectra) and higher.within(spectra)):
+            return
+        cell = higher.row['name']
+        results, node = score_difference_spectra.run_get_node(
+            lower=lower.node,
+            higher=higher.node,
+            rules=higher.rules(self.inputs.rules),
+            **{**lower.needed(spectra), **higher.needed(spectra)},
+            metadata={'call_link_label': f'{name}{SEPARATOR}{DIFFERENCES}{cell}'},
+        )
+        if node.is_finished_ok:
+            self.out(f'difference_scores.{name}.{cell}', results['score'])
+            self.out(f'difference_overlays.{name}.{cell}', results['overlay'])
+        else:
+            self.report(f'Difference {cell} of {name}: {node.exit_message}')
 
     def _sound(self, name: str, target: BenchmarkTarget) -> dict[str, Any]:
         """Spectra by pressure label, but for pressures at which the competitor failed."""

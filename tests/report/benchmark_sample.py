@@ -19,6 +19,7 @@ from aiida_insbench.science.measured.band_shifts import BandShift
 from aiida_insbench.science.plain_numbers import finite_or_none
 from aiida_insbench.science.scoring.band_assignment import score_modes, shift_words
 from aiida_insbench.science.scoring.cell import CellSettings, Target, score_cell
+from aiida_insbench.science.scoring.difference_spectra import score_difference
 from aiida_insbench.science.scoring.failures import imaginary_failure
 from aiida_insbench.science.scoring.spectra import Measurement, Simulation
 from aiida_insbench.science.shifts import ModeSeries, mode_table
@@ -133,6 +134,7 @@ def build(*, n_points: int = 250, n_pressures: int = 3, draws: int = 2) -> dict[
         'rules': {'version': 'insbench-1', **made['rules'], 'blind': ['tosca_2000']},
         'ranking': ranking,
         'cells': [{**cell} for cell in made['cells']],
+        'differences': _differences(n_points, n_pressures, draws),
         'shifts': {'raman': {'file': 'raman.csv', 'scores': _shifts(comparison)}},
         'spectra': {
             name: {
@@ -163,6 +165,28 @@ def build(*, n_points: int = 250, n_pressures: int = 3, draws: int = 2) -> dict[
             },
         },
     }
+
+
+@cache
+def _differences(n_points: int, n_pressures: int, draws: int) -> dict[str, Any]:
+    """What the second pressure changes in DFT's spectra, scored for real."""
+    made = _scored(n_points, n_pressures, draws)
+    energies = np.linspace(*RANGE, n_points)
+    (low, lower), (high, higher) = list(made['labels'].items())[:2]
+    targets = [_target('dft', *one, energies, seed=0) for one in ((low, lower), (high, higher))]
+    found: dict[str, Any] = {
+        'lower': f'dft_{low}', 'pressures': [lower, higher], 'scores': {}, 'overlays': {}
+    }  # fmt: skip
+    for number, name in enumerate(POTENTIALS):
+        one = score_difference(
+            (targets[0][0].data, targets[1][0].data),
+            (_simulation(made['spectra'][name][low]), _simulation(made['spectra'][name][high])),
+            CellSettings.from_dict(made['rules']).scoring,
+            cells=('simulated', 'simulated'),
+        )
+        found['scores'][name] = {**one.to_dict(), 'pk': 1800 + number}
+        found['overlays'][name] = {key: values.tolist() for key, values in one.overlay.items()}
+    return {f'dft_{high}': found}
 
 
 def _shifts(comparison: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as made
 from test_report import Page
 
+from aiida_insbench.report.benchmark import significant
 from aiida_insbench.report.benchmark_csv import scores_csv, spectra_csv
 from aiida_insbench.report.benchmark_figures import overlay_of, slug, target_legend
-from aiida_insbench.report.benchmark_pressure import shift_tables
+from aiida_insbench.report.benchmark_pressure import (
+    difference_table,
+    difference_title,
+    shift_tables,
+)
 from aiida_insbench.report.benchmark_render import render_benchmark
 from aiida_insbench.report.benchmark_sources import agreement_table, lineage_table
 from aiida_insbench.report.benchmark_story import cards, headline, looks, once, tie_sentence
@@ -68,7 +73,15 @@ def bare(data):
         one['failures'] = dict.fromkeys(one['cells'], 'the crystal could not be relaxed')
     found['ranking'].update(dft={}, agreement=None, frequency_errors={}, blind=None)
     empty = {'spectra': {}, 'comparison': None, 'potentials': {}, 'verdicts': {}, 'provenance': {}}
-    return {**found, **empty, 'shifts': {}, 'rules': {}, 'benchmark': {}, 'crystal': {}}
+    return {
+        **found,
+        **empty,
+        'shifts': {},
+        'differences': {},
+        'rules': {},
+        'benchmark': {},
+        'crystal': {},
+    }
 
 
 def one_potential(data):
@@ -131,7 +144,7 @@ def test_every_potential_and_target_is_there(html, data):
 def test_parts_without_data_are_left_out(data, html):
     ids = Page(render_benchmark(bare(data))).ids
     assert {'verdict', 'scores', 'spectra', 'provenance', 'reproduce'} <= set(ids)
-    optional = {'components', 'modes', 'agreement', 'dynamics', 'shifts'}
+    optional = {'components', 'modes', 'agreement', 'dynamics', 'shifts', 'differences'}
     assert not optional & set(ids)
     assert optional <= set(Page(html).ids)
 
@@ -153,8 +166,8 @@ def test_every_figure_is_sound_xml_with_ids_of_its_own(html):
         assert reference in page.ids
     figures = re.findall(r'<svg.*?</svg>', html, re.DOTALL)
     drawn = [one for one in figures if 'class="figure' in one]
-    # 6 together, 19 overlays, 1 profile, 8 by 2 components, 5 of modes
-    assert len(drawn) == 6 + 19 + 1 + 16 + 5
+    # 6 together, 19 overlays, 1 profile, 8 by 2 components, 5 of modes, 1 difference
+    assert len(drawn) == 6 + 19 + 1 + 16 + 5 + 1
     for figure in drawn:
         assert 'aria-label="' in figure
     for figure in figures:
@@ -279,6 +292,25 @@ def test_band_shifts_are_shown_with_their_signs(data):
     assert last[-1] == '0.00'  # what was measured is DFT's own
     marks = {row[4 + place].kind for row in one['table'].rows for place in range(len(names))}
     assert 'number bad' in marks  # `collapsing` loses the red shift
+
+
+def test_what_pressure_changes_is_shown(data):
+    ((target, one),) = data['differences'].items()
+    assert difference_title(target, one) == 'dft_p_1000 − dft_p_0000: 1 GPa less 0 GPa'
+    table = difference_table(data, one)
+    costs = {row[0].text: float(row[1].text) for row in table.rows}
+    assert list(costs) == [row['name'] for row in data['ranking']['ranked']]
+    for name, cost in costs.items():
+        assert cost == pytest.approx(one['scores'][name]['cost'], abs=5e-4)
+    assert costs['stiff'] != costs['collapsing']
+    gone = copy.deepcopy(one)
+    del gone['scores']['stiff']
+    (row,) = [row for row in difference_table(data, gone).rows if row[0].text == 'stiff']
+    assert row[1].text == '✗ no spectrum'
+
+
+def test_six_digits_of_spectra_are_kept():
+    assert significant([0.123456789, 1234.56789, 0.0]) == [0.123457, 1234.57, 0.0]
 
 
 def test_pressures_beyond_those_learnt_are_said(data):

@@ -9,6 +9,7 @@ from aiida.orm import Dict
 from aiida_insbench.calculations.measured import measured_node
 from aiida_insbench.science.measured.conditions import check_conditions
 from aiida_insbench.science.measured.spectrum import MeasuredSpectrum
+from aiida_insbench.workflows.benchmark_differences import difference_pairs
 from aiida_insbench.workflows.benchmark_failures import (
     failures_of_dynamics,
     failures_of_modes,
@@ -136,6 +137,20 @@ class TestPressuresNeeded:
         assert not target.within({'p_0000': 1, 'p_1000': 1})
         assert not target.within({})
         assert target.row['blind']
+
+
+def test_differences_are_of_one_cell_from_its_lowest_pressure():
+    nodes = {
+        'open': measured(pressure=0.0),
+        'clamp_a': measured(pressure=0.5, cell='CuBe clamp'),
+        'clamp_b': measured(pressure=1.0, cell='CuBe clamp'),
+        'clamp_c': measured(pressure=2.0, cell='CuBe clamp'),
+        'again': measured(pressure=0.5, cell='CuBe clamp'),
+        'other': measured(pressure=2.0, cell='PE press'),
+    }
+    targets = target_rows(nodes, groups_of(nodes, reference={}), {}, blind=[])
+    pairs = [(low.row['name'], high.row['name']) for low, high in difference_pairs(targets)]
+    assert pairs == [('again', 'clamp_b'), ('again', 'clamp_c')]
 
 
 def test_rules_of_dft_targets_leave_no_freedom_of_data():

@@ -112,6 +112,21 @@ def test_potentials_are_ranked_and_the_bad_one_is_last_with_its_reason(against_d
     assert any('Transferable to 2 GPa' in text for text in ranking['verdicts']['good'])
 
 
+def test_what_pressure_changes_is_scored(against_dft) -> None:
+    results, _ = against_dft
+    scores = results['difference_scores']
+    assert set(scores['good']) == {'dft_p_1000', 'dft_p_2000'}
+    good, like = (scores[name]['dft_p_2000'].get_dict() for name in ('good', 'like'))
+    assert good['pressures'] == [0.0, 2.0]
+    assert good['cost'] < 0.02 < like['cost']
+    overlay = results['difference_overlays']['good']['dft_p_2000']
+    changed = np.abs(overlay.get_array('target')).max()
+    assert changed > 0.1 * results['overlays']['good']['dft_p_0000'].get_array('target').max()
+    assert overlay.get_array('simulated') == pytest.approx(
+        overlay.get_array('target'), abs=0.1 * changed
+    )
+
+
 def test_ranking_is_that_of_frequency_errors(against_dft) -> None:
     results, _ = against_dft
     ranking = results['ranking'].get_dict()

@@ -12,7 +12,7 @@ There is no shift here: to move bands is what pressure does. Energies in cm⁻¹
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -66,13 +66,17 @@ class DifferenceScore:
         Mean residual by area, 0 best … 1 worst; None where nothing is measured to change.
     rows : tuple of DifferenceRow
         The table.
+    overlay : dict of ndarray, shape (n,)
+        On the measured bins: ``energy``, ``target``, ``error``, ``simulated`` (both differences, in
+        the unit of the measured intensity) and ``used``.
     """
 
     cost: float | None
     rows: tuple[DifferenceRow, ...]
+    overlay: dict[str, FloatArray] = field(default_factory=dict, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready; arrays of the overlay are left out."""
         return {'cost': self.cost, 'windows': [asdict(row) for row in self.rows]}
 
 
@@ -124,6 +128,13 @@ def score_difference(
     return DifferenceScore(
         cost=sum(row.area * (row.residual or 0.0) for row in rows) / area if area > 0 else None,
         rows=rows,
+        overlay={
+            'energy': np.asarray(lower.energies),
+            'target': values,
+            'error': sigma,
+            'simulated': np.where(used, theirs, 0.0),
+            'used': used.astype(np.float64),
+        },
     )
 
 

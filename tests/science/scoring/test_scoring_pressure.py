@@ -206,6 +206,8 @@ def test_differences_of_spectra_show_the_sign():
     assert wrong.cost == pytest.approx(1.0)
     assert all(row.correlation < -0.5 for row in wrong.rows if row.status == 'scored')
     json.dumps(right.to_dict(), allow_nan=False)
+    drawn = right.overlay
+    assert drawn['simulated'] == pytest.approx(drawn['target'], abs=1e-2 * drawn['target'].max())
 
 
 def test_no_change_predicted_is_the_worst():
