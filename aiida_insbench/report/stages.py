@@ -20,6 +20,7 @@ STAGES = {
 _LAST = ('evaluation', 'validation', 'analysis', 'benchmark')
 _OF_ROUNDS = {
     '': 'phonons and spectra',
+    '_dynamics': 'molecular dynamics for frames',
     '_data': 'data',
     '_training': 'training',
     '_calibration': 'errors foretold',

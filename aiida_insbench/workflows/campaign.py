@@ -35,6 +35,10 @@ class CampaignWorkChain(CampaignProtocol, RoundSteps, JudgementSteps, WorkChain)
                 cls.inspect_relaxation,
             ),
             while_(cls.should_run_round)(
+                if_(cls.should_run_dynamics)(
+                    cls.run_dynamics,
+                    cls.inspect_dynamics,
+                ),
                 if_(cls.should_label)(
                     cls.run_data,
                     cls.inspect_data,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiida.orm import Dict, List, StructureData
+from aiida.orm import Dict, Int, List, StructureData
 from aiida_phonopy.data import ForceConstantsData
 
 from aiida_insbench.calculations.sample import validate_pressures
@@ -19,6 +19,7 @@ from aiida_insbench.workflows.dataset import DatasetWorkChain
 from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain
 from aiida_insbench.workflows.finetune import FinetuneWorkChain
 from aiida_insbench.workflows.ins import InsWorkChain
+from aiida_insbench.workflows.md_base import MDBaseWorkChain
 from aiida_insbench.workflows.phonons import PhononsWorkChain
 from aiida_insbench.workflows.reference import ReferenceWorkChain
 from aiida_insbench.workflows.relax import RelaxWorkChain
@@ -85,6 +86,21 @@ def define_inputs(spec: Any) -> None:
             exclude=_FROM_ROUND,
             namespace_options={'help': text},
         )
+    spec.expose_inputs(
+        MDBaseWorkChain,
+        namespace='dynamics',
+        exclude=('md.potential', 'md.structures', 'md.finished', 'md.unfinished'),
+        namespace_options={
+            **_OPTIONAL,
+            'help': 'Molecular dynamics of the leader, whose frames join the pool of later rounds.',
+        },
+    )
+    spec.input(
+        'dynamics_frames',
+        valid_type=Int,
+        default=lambda: Int(10),
+        help='Frames taken of each run of `dynamics`.',
+    )
     for name, text in (
         ('base_training', 'Training of the first committee.'),
         ('fine_tuning', 'Fine-tuning of each member in later rounds.'),

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext
-from aiida.orm import Dict, Int
+from aiida.orm import Dict
 
-from aiida_insbench.calculations.datasets import merge_datasets
 from aiida_insbench.calculations.rounds import AT, BEFORE, assess_round
-from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.queries import called
 from aiida_insbench.queries.cost import cost_of_jobs
 from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.workflows.campaign_checks import frames_drawn
+from aiida_insbench.workflows.campaign_data import PARTS, DataSteps, next_number
 from aiida_insbench.workflows.committee import (
     CommitteeWorkChain,
     leader_of,
     outputs_by_member,
     seed_of,
 )
-from aiida_insbench.workflows.dataset import DatasetWorkChain
 from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain, committee_settings
 from aiida_insbench.workflows.finetune import FinetuneWorkChain
 from aiida_insbench.workflows.job_base import flatten
@@ -30,11 +27,9 @@ from aiida_insbench.workflows.sub_process import failure_of
 
 #: Extra of a campaign's node: set to True, no further round is begun.
 STOP = 'insbench_stop'
-_PARTS = ('dataset', 'validation')
-_OF_ROUND = {'dataset': 'training', 'validation': 'validation'}
 
 
-class RoundSteps:
+class RoundSteps(DataSteps):
     """Mixin of `CampaignWorkChain`.
 
     Its context: ``number`` of the round, ``dataset`` and ``validation`` (all frames so far),
@@ -57,7 +52,7 @@ class RoundSteps:
         self.ctx.judged, self.ctx.excesses, self.ctx.leaders = [], [], {}
         known = self.inputs.get('known', {})
         self.ctx.first_prefix = next_number(known.get('dataset'), known.get('validation'))
-        for name in (*_PARTS, 'structure'):
+        for name in (*PARTS, 'structure'):
             if name in known:
                 self.ctx[name] = known[name]
         self.ctx.committee = dict(known.get('committee', {}))
@@ -65,50 +60,6 @@ class RoundSteps:
     def should_run_round(self) -> bool:
         """Whether another round follows."""
         return not self.ctx.finished
-
-    # Data
-
-    def should_label(self) -> bool:
-        """Whether frames are drawn: always, save in the first round of a continued campaign."""
-        return self.ctx.number > 1 or 'dataset' not in self.ctx
-
-    def run_data(self) -> ToContext:
-        """Draw, select and label the frames of this round."""
-        first = 'dataset' not in self.ctx
-        namespace = 'first_round' if first else 'later_rounds'
-        inputs = AttributeDict(self.exposed_inputs(DatasetWorkChain, namespace=namespace))
-        inputs.structure = self.ctx.structure
-        self._name_frames(inputs)
-        if not first:
-            inputs.known = self.ctx.dataset
-            inputs.potential = self._leader()
-            if len(self.ctx.committee) > 1:
-                inputs.committee = dict(self.ctx.committee)
-        return self._submit(f'round_{self.ctx.number}_data', DatasetWorkChain, inputs)
-
-    def inspect_data(self) -> ExitCode | None:
-        """Join the frames to those before."""
-        node = self.ctx[f'round_{self.ctx.number}_data']
-        if not node.is_finished_ok:
-            return self._break_off(f'Data of round {self.ctx.number}', node)
-        outputs = node.outputs
-        self.ctx.new_frames = outputs.dataset
-        for name in _PARTS:
-            part = outputs[_OF_ROUND[name]]
-            if name in self.ctx:
-                part = merge_datasets(before=self.ctx[name], new=part)
-            self.ctx[name] = part
-        return None
-
-    def _name_frames(self, inputs: Any) -> None:
-        """Prefixes and seeds of this round: no two rounds share a name or a random number."""
-        step = self.ctx.first_prefix + self.ctx.number - 1
-        inputs.methods = {
-            f'{re.sub(r"[0-9]+$", "", prefix)}{step}': node
-            for prefix, node in inputs.get('methods', {}).items()
-        }
-        for name in ('seed', 'split_seed'):
-            inputs[name] = Int(inputs[name].value + step)
 
     # Training
 
@@ -253,15 +204,3 @@ class RoundSteps:
 
     def _check(self, key: str, stage: str) -> ExitCode | None:
         return failure_of(self, stage, self.ctx[key])  # type: ignore[arg-type]
-
-
-def next_number(*datasets: DatasetData | None) -> int:
-    """Number of the first round whose frames have names that none of some datasets uses."""
-    found = [
-        int(match.group(1))
-        for one in datasets
-        if one is not None
-        for frame in one.get_frames()
-        if (match := re.match(r'[A-Za-z-]*?(\d+)_', str(frame.info['frame_id'])))
-    ]
-    return 1 + max(found, default=0)

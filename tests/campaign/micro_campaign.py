@@ -31,7 +31,13 @@ OVERRIDES: dict[str, Any] = {
         'tolerance_shift': 40.0, 'tolerance_area': 60.0, 'least_rounds': 2, 'most_rounds': 2,
     },
     'first_round': {'frames': 5, 'validation_frames': 1, 'cells': _CELL},
-    'later_rounds': {'frames': 4, 'validation_frames': 1, 'cells': _CELL},
+    'later_rounds': {
+        'frames': 4, 'validation_frames': 1, 'cells': _CELL, 'pool_per_frame': 2,
+        'dynamics': {
+            'minimum_image_distance': 2.0, 'ensembles': ['nvt'], 'temperature': 300.0,
+            'length': 0.05, 'equilibration': 0.01, 'frames': 4,
+        },
+    },
     'base_training': {'max_epochs': 2, 'learning_rate': 1.0e-5},
     'fine_tuning': {'max_epochs': 2, 'learning_rate': 1.0e-5},
     'phonons': {'minimum_image_distance': 5.0, 'mesh': [2, 2, 2], 'strained': False},

@@ -16,7 +16,8 @@ from aiida_insbench.cli import cmd_root
 from aiida_insbench.data import SpectrumData
 from aiida_insbench.science.campaign.config import EXAMPLE
 from aiida_insbench.workflows.campaign import CampaignWorkChain
-from aiida_insbench.workflows.campaign_rounds import STOP, next_number
+from aiida_insbench.workflows.campaign_data import next_number
+from aiida_insbench.workflows.campaign_rounds import STOP
 
 pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('aiida_profile')]
 FAMILY = 'campaign-family'

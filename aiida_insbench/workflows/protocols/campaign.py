@@ -112,6 +112,8 @@ class CampaignProtocol(CampaignProtocolMixin):
         builder.first_round = parts.round('first_round', pressures)
         builder.base_training = parts.training('base_training', training_threads, start=start)
         builder.later_rounds = parts.round('later_rounds', pressures)
+        if inputs['later_rounds'].get('dynamics') and len(parts.members) > 1:
+            builder.dynamics, builder.dynamics_frames = parts.dynamics()
         builder.fine_tuning = parts.training('fine_tuning', training_threads)
         if start is not None:
             builder.start = start

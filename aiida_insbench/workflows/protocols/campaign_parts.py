@@ -88,6 +88,12 @@ class CampaignParts:
             inputs['select'] = {'select': self.selection(frames)}
         return inputs
 
+    def dynamics(self) -> tuple[dict[str, Any], Int]:
+        """Molecular dynamics between rounds, and how many frames are taken of each run."""
+        settings = {**self.inputs['later_rounds']['dynamics'], 'seed': self.seed}
+        frames = Int(settings.pop('frames'))
+        return {'md': {**self.job(), **supercell_inputs(settings, self.structure)}}, frames
+
     def selection(self, frames: int) -> dict[str, Any]:
         """Of a larger pool, the frames on which the committee disagrees, weighed as neutrons do."""
         return {
