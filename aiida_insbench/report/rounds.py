@@ -14,6 +14,7 @@ from aiida_insbench.report.numbers import MISSING, number, pressure
 from aiida_insbench.report.story import comparison
 from aiida_insbench.report.style import BLACK, GREY, figure, potential_looks, to_svg
 from aiida_insbench.report.tables import Cell, Table, without_empty
+from aiida_insbench.science.campaign.stopping import StoppingRules
 from aiida_insbench.science.pressure import pressure_from_label
 
 _RIGHT = 'number'
@@ -31,10 +32,15 @@ def round_parts(data: Data) -> dict[str, Any]:
             'table': round_table(data),
             'calibration': calibration_sentences(rounds),
             'curve': Markup(learning_curve(data)),  # noqa: S704 - made here
-            'tolerance': (data.get('stopping') or {}).get('tolerance_shift'),
+            'tolerated': _tolerated(data.get('stopping') or {}),
             'judged_by': rounds[-1]['judged_by'],
         }
     }
+
+
+def _tolerated(stopping: Data) -> str:
+    rules = StoppingRules.from_dict(stopping)
+    return f'{rules.tolerance_shift:g} cm⁻¹, and {rules.tolerance_area:g} % of the area not shared'
 
 
 def round_table(data: Data) -> Table:

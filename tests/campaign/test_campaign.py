@@ -49,6 +49,17 @@ print(json.dumps({
 }))
 """
 
+BENCHMARK = """
+from aiida import load_profile
+load_profile('insbench-demo')
+from aiida.orm import QueryBuilder, WorkChainNode
+query = QueryBuilder().append(
+    WorkChainNode,
+    filters={'attributes.process_label': 'BenchmarkWorkChain', 'attributes.exit_status': 0},
+)
+print(query.first(flat=True).uuid)
+"""
+
 DRAW = """
 from aiida import load_profile
 load_profile('insbench-demo')
@@ -75,6 +86,10 @@ def test_report_is_written(demo):
     report = json.loads((folder / 'report.json').read_text())
     assert [potential['name'] for potential in report['potentials']] == ['round 1', 'round 2']
     assert [spectrum['pressure'] for spectrum in report['spectra']] == [0.0, 1.0]
+    assert [one['number'] for one in report['rounds']] == [1, 2]
+    assert report['rounds'][-1]['decision']['stop']
+    ranked = report['benchmark']['ranking']['ranked']
+    assert {one['name'] for one in ranked} == {'round_1', 'round_2'}
     assert 'report.html' in printed
     assert (folder / 'report.html').stat().st_size > 10_000
     rows = [r for r in (folder / 'spectra.csv').read_text().splitlines() if not r.startswith('#')]
@@ -136,6 +151,40 @@ def test_second_campaign_runs_no_pw(demo):
     assert graph['pw'] == graph['cached'] > 16
     after = json.loads((folder / 'report.json').read_text())
     assert after['spectra'][0]['total'] == before['spectra'][0]['total']
+
+
+@pytest.mark.full
+def test_benchmark_travels_to_another_profile(demo, tmp_path):
+    """Its archive is read elsewhere, and the report there says the same."""
+    folder, _ = demo
+    found = script(folder, '-c', BENCHMARK).stdout.strip().splitlines()[-1]
+    here = ('benchmark', 'report', found, '--folder', str(tmp_path / 'here'))
+    made = command(folder, '-p', 'insbench-demo', 'data', 'insbench', *here, name='verdi')
+    assert made.returncode == 0, made.stderr
+    archive = str(tmp_path / 'benchmark.aiida')
+    command(folder, '-p', 'insbench-demo', 'archive', 'create', '-N', found, '--', archive,
+            name='verdi')  # fmt: skip
+    other = tmp_path / 'other'
+    (other / 'aiida' / '.aiida').mkdir(parents=True)
+    command(other, 'presto', '-n', '--use-zeromq', '-p', 'other', name='verdi')
+    read = command(other, '-p', 'other', 'archive', 'import', archive, name='verdi')
+    assert read.returncode == 0, read.stderr
+    there = ('benchmark', 'report', found, '--folder', str(tmp_path / 'there'))
+    drawn = command(other, '-p', 'other', 'data', 'insbench', *there, name='verdi')
+    assert drawn.returncode == 0, drawn.stderr
+    first, second = (
+        without_identities(json.loads((tmp_path / name / 'benchmark.json').read_text()))
+        for name in ('here', 'there')
+    )
+    assert first == second
+
+
+def without_identities(value):
+    """All but numbers of nodes, which differ from profile to profile, and the time."""
+    if isinstance(value, dict):
+        left_out = ('pk', 'nodes', 'started_from', 'generated')
+        return {k: without_identities(v) for k, v in value.items() if k not in left_out}
+    return [without_identities(one) for one in value] if isinstance(value, list) else value
 
 
 def test_lineage_command_prints_every_pw_calculation(demo):

@@ -138,7 +138,7 @@ def decide(
     done, last = len(excesses), excesses[-1]
     state = _state(last)
     if last <= 1.0 and done >= rules.least_rounds:
-        return Decision(True, CONVERGED, f'The spectrum is converged: {state}')
+        return Decision(True, CONVERGED, f'The spectrum is converged. {state}')
     if asked:
         return Decision(True, ASKED, f'Asked to stop after round {done}. {state}')
     if done >= rules.most_rounds:
@@ -163,8 +163,8 @@ def decide(
             f'{rules.patience} rounds brought less than {100 * rules.least_progress:g} %. {state}',
         )
     if last <= 1.0:
-        return Decision(False, '', f'Go on to {rules.least_rounds} rounds at least; {state}')
-    return Decision(False, '', f'Go on: {state}')
+        return Decision(False, '', f'Go on to {rules.least_rounds} rounds at least. {state}')
+    return Decision(False, '', f'Go on. {state}')
 
 
 def _without_progress(excesses: Sequence[float], rules: StoppingRules) -> bool:
@@ -181,7 +181,7 @@ def _without_progress(excesses: Sequence[float], rules: StoppingRules) -> bool:
 def _state(last: float) -> str:
     if math.isinf(last):
         return 'A member of the committee has no spectrum at some pressure.'
-    return f'the largest disagreement is {last:.2f} times what is tolerated.'
+    return f'The largest disagreement is {last:.2f} times what is tolerated.'
 
 
 def _faults(values: Mapping[str, Any]) -> list[str]:
