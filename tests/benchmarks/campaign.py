@@ -4,6 +4,9 @@ A run of the demo is watched from outside, twice a second: is a ``pw.x`` or an `
 its folder running? What is left is the campaign's own: submitting, parsing, deciding, waiting for
 AiiDA to notice.
 
+Beside it `active_curve.py`: frames until spectra agree, drawn at random over chosen by a committee.
+It takes an hour or two; with a folder of its own it goes on where it was.
+
     python campaign.py FOLDER [options of `aiida-insbench demo run`]
 """
 
@@ -13,11 +16,47 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 _LOOK = 0.5  # s
+
+
+def campaign_figures(folder: Path, *, only: str | None = None) -> Iterator[dict[str, Any]]:
+    """Figures of the suite, each as soon as it is there."""
+    from run import figure
+
+    if only in (None, 'overhead'):
+        found = overhead(folder / 'demo', [])
+        yield figure(
+            'campaign.overhead_percent',
+            found['campaign.overhead_percent'],
+            '%',
+            5,
+            'lower',
+            'demo: time in which no calculation runs over the time in which one does '
+            f'({found["busy_s"]:.0f} of {found["wall_s"]:.0f} s)',
+        )
+    if only in (None, 'active'):
+        from active_curve import SEEDS, Curve, figures
+
+        curve = Curve(folder / 'active')
+        for seed in SEEDS:
+            curve.follow(seed)
+        rows = figures(curve.found)['apart']
+        yield figure(
+            'campaign.frames_random_over_active',
+            rows['ratio'],
+            '1',
+            2,
+            'higher',
+            f'MgH2, labels by pw.x, committees of two, {len(SEEDS)} seeds: frames until the spectra '
+            f'of two members are {rows["tolerance_cm1"]} cm-1 apart at the worst of three pressures, '
+            f'rattled at random over chosen by the committee: {rows["frames"]}',
+        )
 
 
 def overhead(folder: Path, options: list[str]) -> dict[str, float]:

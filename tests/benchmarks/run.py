@@ -38,13 +38,14 @@ def main() -> int:
             'queries',
             'report',
             'vision',
+            'campaign',
         ),
         default='all',
     )
     parser.add_argument(
         '--only',
         help='One figure of the suite potentials, by its function, or part of the suite phonons: '
-        'mgh2, benzene, overhead, truth.',
+        'mgh2, benzene, overhead, truth; or of the suite campaign: overhead, active.',
     )
     parser.add_argument('--data', type=Path, default=DATA, help='Folder of shared data.')
     parser.add_argument('--potential', type=Path, help='Of MgH2, for the suite phonons (.json).')
@@ -87,6 +88,15 @@ def main() -> int:
 
         with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
             keep(options.output, vision_figures(Path(name), options.data))
+    if options.suite in ('all', 'campaign'):
+        from campaign import campaign_figures
+
+        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
+            chosen = options.only if options.suite == 'campaign' else None
+            keep(
+                options.output,
+                campaign_figures(options.folder or Path(name), only=chosen),
+            )
     if options.suite in ('all', 'phonons'):
         from phonons import phonons_figures
 
