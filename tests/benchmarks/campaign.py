@@ -53,8 +53,8 @@ def campaign_figures(folder: Path, *, only: str | None = None) -> Iterator[dict[
             '1',
             2,
             'higher',
-            f'MgH2, labels by pw.x, committees of two, {len(SEEDS)} seeds: frames until the spectra '
-            f'of two members are {rows["tolerance_cm1"]} cm-1 apart at the worst of three pressures, '
+            f'MgH2, labels by pw.x, committees of two, {len(SEEDS)} seeds: frames until spectra of '
+            f'two members are {rows["tolerance_cm1"]} cm-1 apart at the worst of three pressures, '
             f'rattled at random over chosen by the committee: {rows["frames"]}',
         )
 
