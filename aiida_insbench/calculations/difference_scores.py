@@ -29,8 +29,10 @@ def score_difference_spectra(
 
     Parameters
     ----------
-    lower, higher : SpectrumData
-        Targets of one cell at two pressures, on the same bins.
+    lower : SpectrumData
+        Target at the lower pressure.
+    higher : SpectrumData
+        Target of the same cell at the higher pressure, on the same bins.
     rules : Dict
         See `CellSettings.from_dict`; its ``scoring`` is used.
     spectra : SpectrumData

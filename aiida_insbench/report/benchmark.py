@@ -9,11 +9,15 @@ from typing import Any
 from aiida.orm import CalcJobNode, WorkChainNode
 
 from aiida_insbench import __version__
+from aiida_insbench.queries.cost import cost_behind
 from aiida_insbench.queries.training import learnt_by
 from aiida_insbench.report.collect import formula_of
 from aiida_insbench.science.benchmark.records import leaderboard_record
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.pressure import pressure_from_label, pressure_labels
+
+#: Of a training curve, what is drawn.
+_CURVES = ('epoch', 'rmse_forces_mev_a', 'loss')
 
 
 def collect_benchmark(process: WorkChainNode) -> dict[str, Any]:
@@ -65,7 +69,9 @@ def collect_benchmark(process: WorkChainNode) -> dict[str, Any]:
         'shifts': _shifts(process),
         'spectra': _spectra(outputs),
         'comparison': outputs.comparison.get_dict() if 'comparison' in outputs else None,
-        'potentials': {name: _potential(node) for name, node in inputs.potentials.items()},
+        'potentials': {
+            name: {**_potential(node), **_making(node)} for name, node in inputs.potentials.items()
+        },
         'verdicts': {
             name: node.get_dict()
             for name, node in (inputs.verdicts.items() if 'verdicts' in inputs else ())
@@ -186,7 +192,10 @@ def _spectrum(node: Any) -> dict[str, Any]:
 
 
 def _arrays(node: Any) -> dict[str, list[float]]:
-    return {name: significant(node.get_array(name)) for name in node.get_arraynames()}
+    found = {name: significant(node.get_array(name)) for name in node.get_arraynames()}
+    if 'used' in found:
+        found['used'] = [int(value) for value in found['used']]
+    return found
 
 
 def significant(values: Any) -> list[float]:
@@ -208,6 +217,19 @@ def _potential(node: Any) -> dict[str, Any]:
         'pressures_learnt': list(learnt.pressures) if learnt.n_frames else None,
         'dft_level': node.dft_level,
         'started_from': next(iter(learnt.parents), None),
+    }
+
+
+def _making(node: Any) -> dict[str, Any]:
+    """Training curve of a potential, and core-hours behind it by program and stage."""
+    made = node.creator.outputs if node.creator is not None else {}
+    curve = made['training_curve'].get_dict() if 'training_curve' in made else {}
+    cost = cost_behind(node)
+    return {
+        'curve': {key: curve[key] for key in _CURVES if key in curve},
+        'core_hours': {f'{row.program} {row.stage}'.strip(): row.core_hours for row in cost.rows},
+        'saved_core_hours': cost.total('saved_core_hours'),
+        'n_untimed': int(cost.total('n_untimed')),
     }
 
 

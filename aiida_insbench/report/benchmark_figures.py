@@ -5,7 +5,7 @@ Intensities are parts of the target's greatest value among the bins that are sco
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,8 +96,8 @@ def overlay_of(cell: Mapping[str, Any], name: str) -> Overlay | None:
     )
 
 
-def overlay(cell: Mapping[str, Any], name: str, look: Look) -> str:
-    """One competitor over a target, what is left below, peaks marked above."""
+def overlay(cell: Mapping[str, Any], name: str, look: Look, between: Sequence[Panel] = ()) -> str:
+    """One competitor over a target, peaks marked above, other panels and what is left below."""
     found = overlay_of(cell, name)
     if found is None:
         return ''
@@ -112,7 +112,7 @@ def overlay(cell: Mapping[str, Any], name: str, look: Look) -> str:
     )
     row = cell['row']
     return draw(
-        [main, _residual(found, look, 90)],
+        [main, *between, _residual(found, look, 90)],
         name=f'overlay-{slug(row["name"])}-{slug(name)}',
         description=f'{row["name"]} and {shown(name)}, with the difference below',
         xlabel=ENERGY,

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from aiida_insbench.report import benchmark_figures, benchmark_tables
+from aiida_insbench.report.benchmark_sticks import stick_panel
 from aiida_insbench.report.benchmark_story import Data, competitors, failure, shown, target_title
 from aiida_insbench.report.line_marks import sample
 from aiida_insbench.report.numbers import number, pressure
@@ -45,11 +46,17 @@ def _panel(data: Data, cell: Mapping[str, Any], name: str, look: Look) -> dict[s
     if table is None:
         return {**panel, 'there': False}
     score = table['score']
+    found = benchmark_figures.overlay_of(cell, name)
+    modes = found and stick_panel(data, cell, name, look.color, found.limits)
+    between = [modes] if modes else []
     return {
         **panel,
         'there': True,
         'sample': legend_entry(shown(name), look)['sample'],
-        'figure': Markup(benchmark_figures.overlay(cell, name, look)),  # noqa: S704 - made here
+        'figure': Markup(  # noqa: S704 - made here
+            benchmark_figures.overlay(cell, name, look, between)
+        ),
+        'sticks': bool(between),
         'words': table.get('scale') or '',
         'facts': _score_facts(table),
         'pressure': _pressure_sentence(table.get('profile')),

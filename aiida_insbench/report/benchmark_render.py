@@ -77,6 +77,8 @@ def render_benchmark(data: Data) -> str:
             validations=_validations(data),
             target_table=benchmark_sources.target_table(data),
             lineage_table=benchmark_sources.lineage_table(data),
+            cost_table=benchmark_sources.cost_table(data),
+            training=_training(data),
             facts=_facts(data),
             rules=flattened(data.get('rules') or {}),
             rules_hash=digest(data.get('rules') or {}),
@@ -175,6 +177,19 @@ def _modes(data: Data) -> dict[str, Any]:
             for one in campaign['potentials']
         ],
     }
+
+
+def _training(data: Data) -> list[Markup]:
+    """Training curves of the potentials that have one, each with its look."""
+    known = data.get('potentials') or {}
+    # those without a curve keep their place, and so the others their looks
+    curves = {name: (known.get(name) or {}).get('curve') or {} for name in by_look(data)}
+    quantities = [('rmse_forces_mev_a', 'Force rms (meV/Å)'), ('loss', 'Loss (dimensionless)')]
+    return markup(
+        figures_modes.training_curve(curves, key, label)
+        for key, label in quantities
+        if any(curve.get('epoch') and curve.get(key) for curve in curves.values())
+    )
 
 
 def _validations(data: Data) -> list[tuple[str, str]]:

@@ -5,8 +5,10 @@ Pressures in GPa.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from aiida_insbench.report.benchmark_story import Data, potential_order
-from aiida_insbench.report.numbers import MISSING, number, pressure
+from aiida_insbench.report.numbers import MISSING, count, number, pressure
 from aiida_insbench.report.tables import Cell, Table, without_empty
 from aiida_insbench.science.benchmark.table import MEASURED
 
@@ -85,6 +87,29 @@ def target_table(data: Data) -> Table:
             str(row.get('file_hash') or MISSING)[:19],
         ]
         rows.append([Cell(row['name']), *(Cell(str(text)) for text in texts)])
+    return without_empty(heads, rows)
+
+
+def cost_table(data: Data) -> Table | None:
+    """Core-hours behind each potential, by program and stage; None where none are on record."""
+    known = {name: (data.get('potentials') or {}).get(name) or {} for name in potential_order(data)}
+    hours = {name: one['core_hours'] for name, one in known.items() if one.get('core_hours')}
+    if not hours:
+        return None
+    totals = Counter[str]()
+    for one in hours.values():
+        totals.update(one)
+    stages = [stage for stage, _ in totals.most_common()]
+    rows = []
+    for name in potential_order(data):
+        mine = hours.get(name, {})
+        texts = [number(sum(mine.values()), 2) if mine else MISSING]
+        texts += [number(mine.get(stage), 2) for stage in stages]
+        texts.append(number(known[name].get('saved_core_hours') or None, 2))
+        untimed = known[name].get('n_untimed') or 0
+        texts.append(count(untimed, 'job') if untimed else MISSING)
+        rows.append([Cell(name), *(Cell(text, _RIGHT) for text in texts)])
+    heads = ['Potential', 'Core-hours', *stages, 'saved by the cache', 'without a time on record']
     return without_empty(heads, rows)
 
 

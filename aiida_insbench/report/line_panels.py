@@ -69,6 +69,16 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Stick:
+    """A line upwards from zero, with a text at its top."""
+
+    x: float
+    height: float
+    color: str
+    text: str = ''
+
+
+@dataclass(frozen=True)
 class Panel:
     """One panel.
 
@@ -80,7 +90,7 @@ class Panel:
         In units.
     limits : (float, float)
         Of the vertical axis.
-    curves, bands, marks : sequence
+    curves, bands, marks, sticks : sequence
         What is in it.
     ticks : bool
         Whether the vertical axis has numbers.
@@ -96,6 +106,7 @@ class Panel:
     marks: Sequence[Mark] = ()
     ticks: bool = True
     notes: Sequence[tuple[float, str]] = ()
+    sticks: Sequence[Stick] = ()
 
 
 def draw(
@@ -189,6 +200,8 @@ class _Frame:
         found += [self._band(one) for one in self.panel.bands]
         for one in self.panel.curves:
             found += self._curve(one)
+        for stick in self.panel.sticks:
+            found += self._stick(stick)
         for mark in self.panel.marks:
             place = float(self.x(mark.x)), float(self.y(mark.y))
             found.append(marker(*place, mark.shape, mark.color, 4.5, filled=mark.filled))
@@ -209,6 +222,18 @@ class _Frame:
                 marker(float(x[one]), float(y[one]), curve.look.marker, curve.look.color, 4.0)
                 for one in chosen
             ]
+        return found
+
+    def _stick(self, stick: Stick) -> list[str]:
+        x, top, bottom = float(self.x(stick.x)), float(self.y(stick.height)), float(self.y(0.0))
+        found = [
+            f'<path d="M{x:.1f} {bottom:.1f}V{top:.1f}" stroke="{stick.color}" stroke-width="2"/>'
+        ]
+        if stick.text:
+            found.append(
+                f'<text x="{x:.1f}" y="{top - 4:.1f}" text-anchor="middle">'
+                f'{escape(stick.text)}</text>'
+            )
         return found
 
     def _band(self, band: Band) -> str:

@@ -397,6 +397,16 @@ def _potential(index: int, name: str) -> dict[str, Any]:
         'pressures_learnt': [0.0, 1.0] if name == 'fine-tuned' else [0.0],
         'dft_level': {'functional': 'LDA', 'ecutwfc': 50.0},
         'started_from': 1300 if name == 'fine-tuned' else None,
+        'curve': {
+            'epoch': [0, 10, 20, 30],
+            'rmse_forces_mev_a': [90.0, 30.0, 12.0, 8.0 + index],
+            'loss': [1.0, 0.1, 0.02, 0.01],
+        }
+        if name != 'stiff'
+        else {},
+        'core_hours': {'pw.x label': 3.2 + index, 'insbench-job train': 0.4},
+        'saved_core_hours': 0.5 * index,
+        'n_untimed': index,
     }
 
 

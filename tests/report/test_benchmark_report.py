@@ -27,7 +27,8 @@ from aiida_insbench.report.benchmark_pressure import (
     shift_tables,
 )
 from aiida_insbench.report.benchmark_render import render_benchmark
-from aiida_insbench.report.benchmark_sources import agreement_table, lineage_table
+from aiida_insbench.report.benchmark_sources import agreement_table, cost_table, lineage_table
+from aiida_insbench.report.benchmark_sticks import moving, scored_at, stick_panel
 from aiida_insbench.report.benchmark_story import cards, headline, looks, once, tie_sentence
 from aiida_insbench.report.benchmark_tables import comparison_table, score_table, window_table
 from aiida_insbench.report.benchmark_write import write_report_files
@@ -134,7 +135,7 @@ def test_every_potential_and_target_is_there(html, data):
     for target in TARGETS:
         for name in POTENTIALS:
             assert f'{name} on {target}' in shown
-    assert 'imaginary modes, down to 60i' in shown
+    assert '1 imaginary mode, down to 60i' in shown
     assert shown.count('✗ Failed, counted as cost 1') == 2
     assert 'failed on 2 of 6' in shown
     assert digest(data['rules']) in shown
@@ -166,8 +167,8 @@ def test_every_figure_is_sound_xml_with_ids_of_its_own(html):
         assert reference in page.ids
     figures = re.findall(r'<svg.*?</svg>', html, re.DOTALL)
     drawn = [one for one in figures if 'class="figure' in one]
-    # 6 together, 19 overlays, 1 profile, 8 by 2 components, 5 of modes, 1 difference
-    assert len(drawn) == 6 + 19 + 1 + 16 + 5 + 1
+    # 6 together, 19 overlays, 1 profile, 8 by 2 components, 5 of modes, 1 difference, 2 of training
+    assert len(drawn) == 6 + 19 + 1 + 16 + 5 + 1 + 2
     for figure in drawn:
         assert 'aria-label="' in figure
     for figure in figures:
@@ -230,7 +231,7 @@ def test_cards_tell_failures_once(data):
     assert found['stiff']['kind'] == 'open'
     said = [text for text in found['collapsing']['sentences'] if text.startswith('Failed on')]
     assert len(said) == 1
-    assert 'tosca_2000 and dft_p_2000: 1 imaginary modes' in said[0]
+    assert 'tosca_2000 and dft_p_2000: 1 imaginary mode,' in said[0]
     assert once(['a', 'Failed on x: r', 'Failed on y: s', 'Failed on z: r']) == [
         'a',
         'Failed on x and z: r',
@@ -244,6 +245,9 @@ def test_a_potential_looks_the_same_in_every_figure(data):
     partial['comparison']['potentials'].pop('collapsing')
     text = render_benchmark(partial)
     shifts = re.search(r'<svg[^>]*Shift of each mode.*?</svg>', text, re.DOTALL).group()
+    training = re.search(r'<svg[^>]*Force rms.*?</svg>', text, re.DOTALL).group()
+    for name, there in (('fine-tuned', True), ('stiff', False), ('collapsing', True)):
+        assert (looks(partial)[name].color in training) is there
     for name, there in (('fine-tuned', True), ('stiff', True), ('collapsing', False)):
         assert (looks(partial)[name].color in shifts) is there
         assert looks(partial)[name] == looks(data)[name]
@@ -313,6 +317,15 @@ def test_six_digits_of_spectra_are_kept():
     assert significant([0.123456789, 1234.56789, 0.0]) == [0.123457, 1234.57, 0.0]
 
 
+def test_what_potentials_cost_is_told(data):
+    table = cost_table(data)
+    assert table.heads[:4] == ['Potential', 'Core-hours', 'pw.x label', 'insbench-job train']
+    found = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+    assert found['stiff'] == ['3.60', '3.20', '0.40', '–', '–']
+    assert found['fine-tuned'][-2:] == ['1.00', '2 jobs']
+    assert cost_table({**data, 'potentials': {}}) is None
+
+
 def test_pressures_beyond_those_learnt_are_said(data):
     table = lineage_table(data)
     column = table.heads.index('beyond them (GPa)')
@@ -337,6 +350,36 @@ def test_residual_is_target_less_simulation_where_compared(data):
     step = found.energy[1] - found.energy[0]
     assert abs(first - 60) <= step
     assert (abs(low - 560) <= step, abs(high - 620) <= step) == (True, True)
+
+
+def test_modes_stand_under_the_spectrum_at_its_pressure(data):
+    cell = next(one for one in data['cells'] if one['row']['name'] == 'dft_p_1000')
+    panel = stick_panel(data, cell, 'fine-tuned', '#000000', (40.0, 1150.0))
+    rows = data['comparison']['potentials']['fine-tuned']['modes']
+    places = sorted(row['frequencies']['p_1000'] for row in rows)
+    assert [one.x for one in panel.sticks] == pytest.approx(
+        [place for place in places if 40 <= place <= 1150]
+    )
+    by_place = {round(row['frequencies']['p_1000'], 6): row for row in rows}
+    for one in panel.sticks:
+        row = by_place[round(one.x, 6)]
+        assert one.height == pytest.approx(row['ins_weight']['p_1000'])
+        assert one.text in ('', moving(row))
+    highest = max(panel.sticks, key=lambda one: one.height)
+    assert highest.text.startswith('H')
+
+
+def test_modes_are_interpolated_to_the_best_pressure(data):
+    cell = next(one for one in data['cells'] if one['row']['name'] == 'tosca_1000')
+    best = scored_at(cell, 'fine-tuned')
+    assert best != 1.0
+    panel = stick_panel(data, cell, 'fine-tuned', '#000000', (40.0, 4000.0))
+    row = data['comparison']['potentials']['fine-tuned']['modes'][-1]
+    low, middle, high = (row['frequencies'][f'p_{mpa:04d}'] for mpa in (0, 1000, 2000))
+    expected = np.interp(best, [0.0, 1.0, 2.0], [low, middle, high])
+    assert panel.sticks[-1].x == pytest.approx(expected)
+    far = {**cell, 'scores': {}, 'row': {**cell['row'], 'pressure': 9.0}}
+    assert stick_panel(data, far, 'fine-tuned', '#000000', (40.0, 1150.0)) is None
 
 
 def test_legend_names_only_what_is_drawn(data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from ase.build import bulk
 
 from aiida_insbench.calculations.measured import import_band_shifts, import_spectrum
 from aiida_insbench.data import PotentialData
+from aiida_insbench.report.benchmark_write import write_benchmark
 from aiida_insbench.science.potentials import potential_from_ase
 from aiida_insbench.workflows.benchmark import BenchmarkWorkChain
 from aiida_insbench.workflows.phonons import PhononsWorkChain
@@ -125,6 +127,22 @@ def test_what_pressure_changes_is_scored(against_dft) -> None:
     assert overlay.get_array('simulated') == pytest.approx(
         overlay.get_array('target'), abs=0.1 * changed
     )
+
+
+def test_report_of_a_real_run(against_dft, tmp_path) -> None:
+    """All files, from the graph alone."""
+    results, node = against_dft
+    paths = {path.name: path for path in write_benchmark(node, tmp_path)}
+    page = paths['benchmark.html'].read_text(encoding='utf-8')
+    for part in ('What pressure changes', 'What the errors are made of', 'Γ modes'):
+        assert part in page
+    data = json.loads(paths['benchmark.json'].read_text(encoding='utf-8'))
+    assert data['ranking'] == results['ranking'].get_dict()
+    assert data['differences']['dft_p_2000']['lower'] == 'dft_p_0000'
+    drawn = data['cells'][0]['overlays']['good']['simulated']
+    exact = results['overlays']['good']['dft_p_0000'].get_array('simulated')
+    assert drawn == pytest.approx(exact, rel=1e-5)
+    assert paths['benchmark.json'].stat().st_size < 3 * paths['benchmark.html'].stat().st_size
 
 
 def test_ranking_is_that_of_frequency_errors(against_dft) -> None:

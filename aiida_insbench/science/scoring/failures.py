@@ -64,9 +64,10 @@ def imaginary_failure(
             return None
     if mine.size == 0:
         return None
+    modes = '1 imaginary mode' if mine.size == 1 else f'{mine.size} imaginary modes'
     return failed_score(
         'imaginary modes',
-        f'{mine.size} imaginary modes, down to {-mine.min():.0f}i cm⁻¹, {beside}.',
+        f'{modes}, down to {-mine.min():.0f}i cm⁻¹, {beside}.',
     )
 
 

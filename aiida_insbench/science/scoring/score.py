@@ -223,15 +223,32 @@ def _transport(measured: Measurement, fitted: FitResult) -> Transport | None:
     return wasserstein(measured.edges, mine, theirs)
 
 
+#: What is said of a window, and of several, by status.
+_OF_WINDOWS = (
+    (
+        'no signal',
+        'has no signal above noise and is not scored',
+        'have no signal above noise and are not scored',
+    ),
+    (
+        'not simulated',
+        'has signal where nothing is simulated and counts as wholly wrong',
+        'have signal where nothing is simulated and count as wholly wrong',
+    ),
+    (
+        'too coarse',
+        'has too few bins to be aligned and is not scored',
+        'have too few bins to be aligned and are not scored',
+    ),
+)
+
+
 def _notes(measured: Measurement, summary: Summary, transport: Transport | None) -> tuple[str, ...]:
     found = []
-    for status, why in (
-        ('no signal', 'have no signal above noise and are not scored'),
-        ('not simulated', 'have signal where nothing is simulated and count as wholly wrong'),
-        ('too coarse', 'have too few bins to be aligned and are not scored'),
-    ):
-        if summary.counts[status]:
-            found.append(f'{summary.counts[status]} windows {why}.')
+    for status, one, several in _OF_WINDOWS:
+        amount = summary.counts[status]
+        if amount:
+            found.append(f'1 window {one}.' if amount == 1 else f'{amount} windows {several}.')
     if summary.spurious_share > 0:
         found.append(
             f'{100 * summary.spurious_share:.0f} % of the weight is predicted structure where '

@@ -31,7 +31,7 @@ def test_imaginary_modes_are_a_failure_only_if_dft_has_none():
     own = imaginary_failure(soft, stable)
     assert own.headline == WORST
     assert own.failure == 'imaginary modes'
-    assert own.reason == '1 imaginary modes, down to 120i cm⁻¹, and the DFT reference has none.'
+    assert own.reason == '1 imaginary mode, down to 120i cm⁻¹, and the DFT reference has none.'
     assert imaginary_failure(soft, np.array([-80.0, 210.0])) is None
     assert imaginary_failure(stable, soft) is None
     assert imaginary_failure(np.array([-2.0, 200.0]), stable) is None
