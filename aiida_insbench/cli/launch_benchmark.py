@@ -15,6 +15,7 @@ from aiida_insbench.cli.submission import (
     PROTOCOL,
     built,
     outputs_by_pressure,
+    refuse_what_the_engine_would,
     submit_and_say,
 )
 
@@ -56,6 +57,20 @@ _WORK = types.ProcessParamType(sub_classes=('aiida.node:process.workflow.workcha
 @click.option(
     '--validation', 'validations', type=_WORK, multiple=True, help='Finished, of a competitor.'
 )
+@click.option(
+    '--phonons',
+    type=_WORK,
+    multiple=True,
+    help='Finished (insbench.phonons), of a competitor or a member: not computed again.',
+)
+@click.option(
+    '--member',
+    'members',
+    type=(str, _POTENTIAL),
+    multiple=True,
+    metavar='NAME POTENTIAL',
+    help='A further member of the committee of competitor NAME: its spread is part of the errors.',
+)
 @click.option('--rules', default='insbench-1', show_default=True, help='Frozen rules by name.')
 @options.CODE(required=False, help='insbench-job.')
 @PROTOCOL
@@ -65,7 +80,7 @@ _WORK = types.ProcessParamType(sub_classes=('aiida.node:process.workflow.workcha
 @decorators.with_dbenv()
 def cmd_benchmark(  # type: ignore[no-untyped-def]
     potentials, structure, pressures, measured, band_shifts, series, blind, dft, validations,
-    rules, code, protocol, overrides, threads, dry_run,
+    phonons, members, rules, code, protocol, overrides, threads, dry_run,
 ) -> None:  # fmt: skip
     r"""Potentials against measured spectra and DFT: one score a cell, one ranking.
 
@@ -82,7 +97,8 @@ def cmd_benchmark(  # type: ignore[no-untyped-def]
 
     def build() -> Any:
         competitors = _named(potentials, 'potential')
-        return BenchmarkWorkChain.get_builder_from_protocol(
+        committees = _committees(members)
+        builder = BenchmarkWorkChain.get_builder_from_protocol(
             code or load_code(f'{DEFAULT_CODES[1]}@{COMPUTER}'),
             competitors,
             StructureData(ase=read_structure(structure)),
@@ -91,12 +107,16 @@ def cmd_benchmark(  # type: ignore[no-untyped-def]
             band_shifts=_tables(band_shifts, dry_run=dry_run),
             reference=outputs_by_pressure(dft, 'force_constants'),
             verdicts=_verdicts(validations, competitors),
+            committees=committees,
+            **_vibrations(phonons, competitors, committees),
             blind=blind,
             rules=rules,
             protocol=protocol,
             overrides=overrides,
             threads=threads,
         )
+        refuse_what_the_engine_would(BenchmarkWorkChain, builder)
+        return builder
 
     submit_and_say(
         built(build),
@@ -170,6 +190,47 @@ def _table(text: str, *, dry_run: bool) -> Any:
     if not isinstance(node, Dict):
         raise InputError(f'Node {node.pk} is no table of band shifts but a {type(node).__name__}.')
     return node
+
+
+def _committees(members: Any) -> dict[str, dict[str, Any]]:
+    """Further members by competitor, numbered as they come."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, node in members:
+        mine = found.setdefault(name, {})
+        mine[f'member_{len(mine) + 1}'] = node
+    return found
+
+
+def _vibrations(
+    phonons: Any, competitors: dict[str, Any], committees: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """Force constants that are known, of competitors and of members.
+
+    Raises
+    ------
+    InputError
+        If phonons are of none of them, or have no force constants.
+    """
+    from aiida_insbench.science.errors import InputError
+
+    known: dict[str, Any] = {}
+    of_members: dict[str, dict[str, Any]] = {}
+    for process in phonons:
+        node = process.inputs.phonons.potential if 'phonons' in process.inputs else None
+        given = outputs_by_pressure(process, 'force_constants')
+        names = [name for name, one in competitors.items() if node and one.uuid == node.uuid]
+        places = [
+            (name, member)
+            for name, by_member in committees.items()
+            for member, one in by_member.items()
+            if node and one.uuid == node.uuid
+        ]
+        if not names and not places:
+            raise InputError(f'Phonons {process.pk} are of none of the potentials given.')
+        known.update(dict.fromkeys(names, given))
+        for name, member in places:
+            of_members.setdefault(name, {})[member] = given
+    return {'force_constants': known, 'committee_force_constants': of_members}
 
 
 def _verdicts(validations: Any, competitors: dict[str, Any]) -> dict[str, Any]:
