@@ -50,41 +50,63 @@ def render_benchmark(data: Data) -> str:
     str
         A whole HTML document.
     """
+    return page_environment().get_template('benchmark.html').render(**_context(data))
+
+
+def benchmark_parts(data: Data) -> dict[str, Markup]:
+    """Parts of the report that another page can take in.
+
+    Parameters
+    ----------
+    data : dict
+        As of `render_benchmark`.
+
+    Returns
+    -------
+    dict of str to Markup
+        ``style``: rules of the style sheet; ``scores``: scores, spectra over their targets, what
+        pressure changes, band shifts; ``checks``: frequency errors, molecular dynamics.
+    """
+    environment, context = page_environment(), _context(data)
+    return {
+        name: Markup(environment.get_template(f'benchmark_{name}.html').render(**context))  # noqa: S704 - made here
+        for name in ('style', 'scores', 'checks')
+    }
+
+
+def _context(data: Data) -> dict[str, Any]:
+    """Variables of the templates."""
     known = looks(data)
     tabs = [*potential_order(data), *([DFT] if _has_dft(data) else [])]
-    return (
-        page_environment()
-        .get_template('benchmark.html')
-        .render(
-            data=data,
-            benchmark=data.get('benchmark') or {},
-            crystal=data.get('crystal') or {},
-            provenance=data.get('provenance') or {},
-            pressures=pressures(sorted(data['pressures'].values())),
-            headline=headline(data),
-            ties=tie_sentence(data),
-            cards=cards(data),
-            scores=benchmark_tables.score_table(data),
-            blind_table=benchmark_sources.blind_table(data),
-            tabs=[legend_entry(shown(name), known[name]) for name in tabs],
-            targets=[target_block(data, cell, tabs, known) for cell in data['cells']],
-            differences=_differences(data, known),
-            shift_tables=benchmark_pressure.shift_tables(data),
-            parts=_parts(data),
-            agreement=data['ranking'].get('agreement'),
-            agreement_table=benchmark_sources.agreement_table(data),
-            dynamics_table=benchmark_sources.dynamics_table(data),
-            validations=_validations(data),
-            target_table=benchmark_sources.target_table(data),
-            lineage_table=benchmark_sources.lineage_table(data),
-            cost_table=benchmark_sources.cost_table(data),
-            training=_training(data),
-            facts=_facts(data),
-            rules=flattened(data.get('rules') or {}),
-            rules_hash=digest(data.get('rules') or {}),
-            dft_level=_dft_level(data),
-            **_modes(data),
-        )
+    return dict(
+        data=data,
+        benchmark=data.get('benchmark') or {},
+        crystal=data.get('crystal') or {},
+        provenance=data.get('provenance') or {},
+        pressures=pressures(sorted(data['pressures'].values())),
+        headline=headline(data),
+        ties=tie_sentence(data),
+        cards=cards(data),
+        scores=benchmark_tables.score_table(data),
+        blind_table=benchmark_sources.blind_table(data),
+        tabs=[legend_entry(shown(name), known[name]) for name in tabs],
+        targets=[target_block(data, cell, tabs, known) for cell in data['cells']],
+        differences=_differences(data, known),
+        shift_tables=benchmark_pressure.shift_tables(data),
+        parts=_parts(data),
+        agreement=data['ranking'].get('agreement'),
+        agreement_table=benchmark_sources.agreement_table(data),
+        dynamics_table=benchmark_sources.dynamics_table(data),
+        validations=_validations(data),
+        target_table=benchmark_sources.target_table(data),
+        lineage_table=benchmark_sources.lineage_table(data),
+        cost_table=benchmark_sources.cost_table(data),
+        training=_training(data),
+        facts=_facts(data),
+        rules=flattened(data.get('rules') or {}),
+        rules_hash=digest(data.get('rules') or {}),
+        dft_level=_dft_level(data),
+        **_modes(data),
     )
 
 

@@ -47,7 +47,7 @@ def write_report_files(data: Data, folder: Path) -> tuple[Path, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
         'benchmark.html': render_benchmark(data),
-        'benchmark.json': _as_json(data),
+        'benchmark.json': as_json(data),
         'scores.csv': scores_csv(data),
         'spectra.csv': spectra_csv(data),
     }
@@ -71,7 +71,7 @@ def write_figures(data: Data, folder: Path) -> tuple[Path, ...]:
     return tuple(written)
 
 
-def _as_json(data: Data) -> str:
+def as_json(data: Data) -> str:
     """Data as JSON; numbers that are not finite, which masked bins may hold, are null."""
     try:
         return json.dumps(data, allow_nan=False, separators=_TIGHT)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida_insbench.report.numbers import joined, pressure
+from aiida_insbench.science.benchmark.table import MEASURED
 from aiida_insbench.science.dft_levels import functional_of
 
 _ERRORS = {'q_mesh': 'mesh of q-points', 'bins': 'width of bins'}
@@ -20,7 +21,15 @@ def limits(data: Mapping[str, Any]) -> list[str]:
     ]
     sentences += _reference_limits(data)
     sentences += _spectrum_limits(data.get('spectra') or [])
+    if not _is_measured(data):
+        sentences.append('No measured spectrum enters the verdict.')
     return sentences + _functional_limit(data)
+
+
+def _is_measured(data: Mapping[str, Any]) -> bool:
+    """Whether the benchmark has a measured target."""
+    cells = (data.get('benchmark') or {}).get('cells') or []
+    return any(cell['row']['kind'] == MEASURED for cell in cells)
 
 
 def _reference_limits(data: Mapping[str, Any]) -> list[str]:
@@ -63,10 +72,7 @@ def _static_pressure(data: Mapping[str, Any]) -> str:
 def _spectrum_limits(spectra: Sequence[Mapping[str, Any]]) -> list[str]:
     if not spectra:
         return []
-    sentences = [
-        'Spectra are simulated, of a powder in the incoherent approximation. No measured '
-        'spectrum enters the verdict.'
-    ]
+    sentences = ['Spectra are simulated, of a powder in the incoherent approximation.']
     errors = [
         (value, name)
         for one in spectra

@@ -79,6 +79,7 @@ def render_html(data: Mapping[str, Any]) -> str:
             dft_level=flattened((data.get('provenance') or {}).get('dft_level') or {}),
             view=_view(data),
             **round_parts(data),
+            benchmark=_benchmark(data),
             **_mode_parts(data, lines),
             **_spectrum_parts(data),
             **_potential_parts(data),
@@ -127,6 +128,13 @@ def _card(one: Mapping[str, Any], soft: ModeLine | None) -> dict[str, Any]:
         'frames': one.get('n_frames'),
         'pk': one.get('pk'),
     }
+
+
+def _benchmark(data: Mapping[str, Any]) -> dict[str, Markup] | None:
+    """Parts of the benchmark's page; None of a campaign without one."""
+    from aiida_insbench.report.benchmark_render import benchmark_parts
+
+    return benchmark_parts(data['benchmark']) if data.get('benchmark') else None
 
 
 def _mode_parts(data: Mapping[str, Any], lines: list[ModeLine]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def learning_curve(data: Data) -> str:
         {label for one in rounds for label in one['committee']}, key=pressure_from_label
     )
     looks = potential_looks([f'{pressure_from_label(label):g} GPa' for label in labels])
-    with figure(5.6, 3.2) as drawn:
+    with figure(7.4, 3.0) as drawn:
         axes = drawn.add_subplot()
         for label, (name, look) in zip(labels, looks.items(), strict=True):
             points = [
@@ -124,7 +124,7 @@ def learning_curve(data: Data) -> str:
             axes.axhline(tolerance, color=GREY, linestyle='--', linewidth=1.0, label='tolerated')
         axes.set(xlabel='labelled frames', ylabel='cm⁻¹', xticks=frames)
         axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, fontsize=7)
+        axes.legend(frameon=False, fontsize=7, loc='center left', bbox_to_anchor=(1.01, 0.5))
         return to_svg(drawn, 'learning_curve', 'Disagreement and error against labelled frames.')
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ class WrittenReport:
 
 def write_report(campaign: Any, folder: Path) -> WrittenReport:
     """Collect, draw and write ``report.html``, ``report.json`` and ``spectra.csv``."""
+    from aiida_insbench.report.benchmark_write import as_json
     from aiida_insbench.report.findings import findings
     from aiida_insbench.report.render import render_html
     from aiida_insbench.report.tables import spectra_csv
@@ -29,7 +29,7 @@ def write_report(campaign: Any, folder: Path) -> WrittenReport:
     data = collect(campaign)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in ('report.html', 'report.json', 'spectra.csv')]
-    texts = (render_html(data), json.dumps(data, indent=1, allow_nan=False), spectra_csv(data))
+    texts = (render_html(data), as_json(data), spectra_csv(data))
     for path, text in zip(paths, texts, strict=True):
         path.write_text(text, encoding='utf-8')
     return WrittenReport(paths[0], paths[1], paths[2], tuple(findings(data)))

@@ -144,7 +144,7 @@ def test_every_potential_and_target_is_there(html, data):
 
 def test_parts_without_data_are_left_out(data, html):
     ids = Page(render_benchmark(bare(data))).ids
-    assert {'verdict', 'scores', 'spectra', 'provenance', 'reproduce'} <= set(ids)
+    assert {'verdict', 'scores', 'targets', 'provenance', 'reproduce'} <= set(ids)
     optional = {'components', 'modes', 'agreement', 'dynamics', 'shifts', 'differences'}
     assert not optional & set(ids)
     assert optional <= set(Page(html).ids)
