@@ -111,9 +111,14 @@ def submit_and_say(
     from aiida.engine import submit
 
     from aiida_insbench.cli.health import check_daemon
+    from aiida_insbench.cli.slots import slots_fault
 
-    for fault in check_daemon().faults:
+    health = check_daemon()
+    for fault in health.faults:
         echo.echo_warning(fault)
+    starving = slots_fault(builder._inputs(prune=True), workers=len(health.workers))
+    if starving is not None:
+        echo.echo_warning(starving)
     if dry_run:
         echo.echo_success(f'The {what} can be submitted.')
         return

@@ -6,13 +6,14 @@ import ase.io
 import numpy as np
 import pytest
 import yaml
-from aiida.orm import Dict, WorkChainNode
+from aiida.orm import Dict, Int, List, WorkChainNode
 from aiida_pseudo.groups.family import CutoffsPseudoPotentialFamily
 from click.testing import CliRunner
 from fake_nodes import code, crystal, dataset, potential, pseudo, pw_code, workchain
 
 from aiida_insbench.calculations.rounds import assess_round
 from aiida_insbench.cli import cmd_root
+from aiida_insbench.cli.slots import slots_fault, slots_needed
 from aiida_insbench.data import SpectrumData
 from aiida_insbench.science.campaign.config import EXAMPLE
 from aiida_insbench.workflows.campaign import CampaignWorkChain
@@ -132,6 +133,26 @@ def assessed(*centers, earlier=(), number=1, **rules):
     return assess_round.run_get_node(
         rules=Dict(rules), facts=Dict(facts), earlier=Dict({'excesses': list(earlier)}), **spectra
     )
+
+
+class TestSlots:
+    def inputs(self, most=8):
+        label = {'label': {'max_concurrent': Int(most)}}
+        return {
+            'first_round': label, 'later_rounds': label, 'reference': label,
+            'fine_tuning': {'seeds': List([1, 2])},
+        }  # fmt: skip
+
+    def test_a_campaign_fits_into_one_worker(self):
+        assert slots_needed(self.inputs()) == 6 + 3 * 16 + 3 * 2
+        assert slots_fault(self.inputs(), workers=1) is None
+
+    def test_too_many_lanes_would_starve(self):
+        assert 'starve' in slots_fault(self.inputs(40), workers=1)
+        assert slots_fault(self.inputs(40), workers=2) is None
+
+    def test_a_daemon_that_does_not_run_is_another_fault(self):
+        assert slots_fault(self.inputs(400), workers=0) is None
 
 
 class TestAssessment:
