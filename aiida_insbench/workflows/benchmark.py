@@ -17,6 +17,7 @@ from aiida_insbench.calculations.scores import rank_scores
 from aiida_insbench.science.benchmark.table import DFT
 from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
 from aiida_insbench.workflows.benchmark_committees import (
+    in_analysis,
     known_vibrations,
     member_key,
     members_of,
@@ -234,6 +235,11 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
         inputs.analyse.phonons = {
             name: one for name, one in self.ctx.force_constants.items() if one
         }
+        members, committees = in_analysis(self.ctx.committees, inputs.analyse.phonons)
+        if members:
+            inputs.analyse.phonons |= members
+            settings = inputs.analyse.settings.get_dict()
+            inputs.analyse.settings = Dict({**settings, 'committees': committees})
         if self.ctx.reference:
             inputs.analyse.reference_phonons = self.ctx.reference
         inputs.metadata.call_link_label = 'analysis'

@@ -29,6 +29,39 @@ def member_key(name: str, member: str) -> str:
     return f'{name}{_BETWEEN}{member}'
 
 
+def in_analysis(
+    committees: Mapping[str, Mapping[str, Any]], competing: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """Members for `insbench.analyse`, so that slopes of modes have a spread.
+
+    Parameters
+    ----------
+    committees : mapping
+        Force constants by potential, member and pressure label.
+    competing : mapping
+        Force constants of potentials; one without any has no committee.
+
+    Returns
+    -------
+    phonons : dict
+        Force constants of members, each with a name of its own there.
+    committees : dict of str to list of str
+        Names by committee, the potential first.
+    """
+    phonons: dict[str, Any] = {}
+    named: dict[str, list[str]] = {}
+    for name, by_member in committees.items():
+        mine = {
+            f'member_{number}_of_{name}': constants
+            for number, (_, constants) in enumerate(sorted(by_member.items()))
+            if constants
+        }
+        if mine and competing.get(name):
+            phonons |= mine
+            named[name] = [name, *mine]
+    return phonons, named
+
+
 def keywords(spectra: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Spectra of members, by name and pressure label, as keywords of `score_spectra`."""
     return {

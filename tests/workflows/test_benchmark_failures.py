@@ -9,6 +9,7 @@ from aiida.orm import Dict
 from aiida_insbench.calculations.measured import measured_node
 from aiida_insbench.science.measured.conditions import check_conditions
 from aiida_insbench.science.measured.spectrum import MeasuredSpectrum
+from aiida_insbench.workflows.benchmark_committees import in_analysis
 from aiida_insbench.workflows.benchmark_differences import difference_pairs
 from aiida_insbench.workflows.benchmark_failures import (
     failures_of_dynamics,
@@ -151,6 +152,13 @@ def test_differences_are_of_one_cell_from_its_lowest_pressure():
     targets = target_rows(nodes, groups_of(nodes, reference={}), {}, blind=[])
     pairs = [(low.row['name'], high.row['name']) for low, high in difference_pairs(targets)]
     assert pairs == [('again', 'clamp_b'), ('again', 'clamp_c')]
+
+
+def test_members_are_analysed_beside_their_potential():
+    committees = {'a': {'x': {'p_0000': 1}, 'y': {}}, 'b': {'x': {'p_0000': 2}}, 'c': {'x': {}}}
+    phonons, named = in_analysis(committees, {'a': {'p_0000': 0}, 'c': {'p_0000': 0}})
+    assert phonons == {'member_0_of_a': {'p_0000': 1}}
+    assert named == {'a': ['a', 'member_0_of_a']}
 
 
 def test_rules_of_dft_targets_leave_no_freedom_of_data():

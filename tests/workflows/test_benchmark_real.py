@@ -275,6 +275,13 @@ def test_spread_of_a_committee_is_part_of_the_error(
     assert score.get_dict()['headline_error'] >= spread
     assert {'member_0_p_1000', 'member_1_p_1000'} <= set(score.creator.inputs)
     assert results['ranking']['errors']['good']['dft_p_1000']['committee'] == pytest.approx(spread)
+    assert set(results['ranking']['frequency_errors']) == {'good'}
+    comparison = results['comparison'].get_dict()
+    assert comparison['committees']['good']['members'] == [
+        'good', 'member_0_of_good', 'member_1_of_good',
+    ]  # fmt: skip
+    modes = comparison['potentials']['good']['modes']
+    assert all(row['slope_sigma'] > 0 for row in modes)
 
 
 def test_all_faults_of_the_inputs_are_named_at_once(job_code, potentials, reference) -> None:

@@ -77,7 +77,8 @@ def benchmark_table(
     }
     ranked = _ranked(table, weights, chosen)
     blind = {cell['name']: weights[cell['name']] for cell in cells if cell.get('blind')}
-    errors = frequency_errors(comparison)
+    # members of committees are in a comparison, too
+    errors = {name: one for name, one in frequency_errors(comparison).items() if name in table}
     dft = {name: cell['headline'] for name, cell in scores.get(DFT, {}).items()}
     return {
         'version': VERSION,
