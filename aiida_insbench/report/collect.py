@@ -21,7 +21,7 @@ _NOTES = (
 
 
 def collect(campaign: WorkChainNode) -> dict[str, Any]:
-    """Gather what the report shows of a finished campaign.
+    """Gather what the report shows of a campaign that ended, also of one that broke off.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ def collect(campaign: WorkChainNode) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the campaign has not finished well.
+        If the campaign has not finished, or nothing of it could be judged.
     """
-    if not campaign.is_finished_ok:
+    if not campaign.is_finished or 'comparison' not in campaign.outputs:
         raise InputError(
-            f'Campaign {campaign.pk} has not finished well '
+            f'Campaign {campaign.pk} has no results to report '
             f'({campaign.process_state.value}, exit status {campaign.exit_status}); '
             'see `aiida-insbench status`.'
         )
@@ -54,6 +54,7 @@ def collect(campaign: WorkChainNode) -> dict[str, Any]:
             'uuid': str(campaign.uuid),
             'label': campaign.label,
             'state': campaign.process_state.value,
+            'failure': campaign.exit_message or '',
             'wall_time_s': (campaign.mtime - campaign.ctime).total_seconds(),
         },
         'crystal': _crystal(campaign),

@@ -1,9 +1,10 @@
 """A campaign of a minute's work, submitted once and watched to its end; prints what came of it.
 
-    AIIDA_PATH=FOLDER/aiida python micro_campaign.py FOLDER
+    AIIDA_PATH=FOLDER/aiida python micro_campaign.py FOLDER [broken]
 
 Two members start from the stored potential of MgH2 and learn a few frames in two rounds at one
-pressure; pw.x at low cutoffs. The same command goes on with the campaign that is there.
+pressure; pw.x at low cutoffs. The same command goes on with the campaign that is there. With
+`broken`, the crystal cannot be relaxed in the second round within the steps it is given.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from aiida_insbench.cli.demo_run import PSEUDOS, magnesium_hydride, prepare_prof
 from aiida_insbench.cli.health import check_daemon, ensure_daemon, mend_daemon, stop_daemon
 from aiida_insbench.cli.site import find_pseudos, prepare_codes, prepare_computer, prepare_pseudos
 from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.report.write import write_report
 from aiida_insbench.workflows.campaign import CampaignWorkChain
 
 STORED = Path(__file__).parents[1] / 'benchmarks' / 'data' / 'mgh2_potential'
@@ -45,7 +47,7 @@ OVERRIDES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def submitted(folder: Path) -> WorkChainNode:
+def submitted(folder: Path, *, broken: bool = False) -> WorkChainNode:
     """The campaign of this profile, submitted if there is none."""
     from aiida.engine import submit
 
@@ -67,12 +69,19 @@ def submitted(folder: Path) -> WorkChainNode:
         pseudos=prepare_pseudos(find_pseudos(PSEUDOS)),
         cutoffs=(20.0, 80.0),
         protocol='fast',
-        overrides=OVERRIDES,
+        overrides=_overrides(broken=broken),
         start=start,
         known={'structure': crystal},
         reference_pressures=[],
     )
     return submit(builder)
+
+
+def _overrides(*, broken: bool) -> dict[str, Any]:
+    if not broken:
+        return OVERRIDES
+    later = {**OVERRIDES['later_rounds'], 'settings': {'max_steps': 1, 'fmax': 1.0e-9}}
+    return {**OVERRIDES, 'later_rounds': later}
 
 
 def outcome(campaign: WorkChainNode) -> dict[str, Any]:
@@ -94,11 +103,11 @@ def outcome(campaign: WorkChainNode) -> dict[str, Any]:
     }
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *, broken: bool) -> None:
     """Run the campaign, or go on with it."""
     prepare_profile(folder)
     ensure_daemon(2)
-    campaign = submitted(folder)
+    campaign = submitted(folder, broken=broken)
     last = time.monotonic()
     while not campaign.is_terminated:
         time.sleep(1.0)
@@ -107,8 +116,9 @@ def main(folder: Path) -> None:
             if check_daemon().faults:
                 mend_daemon(2)
     stop_daemon()
+    write_report(campaign, folder / 'report')
     sys.stdout.write(json.dumps(outcome(campaign)) + '\n')
 
 
 if __name__ == '__main__':
-    main(Path(sys.argv[1]).resolve())
+    main(Path(sys.argv[1]).resolve(), broken='broken' in sys.argv[2:])

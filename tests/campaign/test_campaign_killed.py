@@ -1,4 +1,4 @@
-"""Kill -9 of the daemon at random moments leaves the outcome of a campaign as it is."""
+"""Kill -9 of the daemon leaves the outcome of a campaign as it is; a failed round, its results."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ KILLS = 5
 SCRIPT = Path(__file__).with_name('micro_campaign.py')
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    (folder / 'aiida' / '.aiida').mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, '-W', 'ignore', str(SCRIPT), str(folder)],
+        [sys.executable, '-W', 'ignore', str(SCRIPT), str(folder), *words],
         stdout=subprocess.PIPE,
         text=True,
         env=environment(folder, own=True),
@@ -54,14 +55,12 @@ def daemon_of(folder: Path) -> list[psutil.Process]:
 def test_outcome_is_the_same(tmp_path):
     undisturbed = tmp_path / 'undisturbed'
     began = time.monotonic()
-    (undisturbed / 'aiida' / '.aiida').mkdir(parents=True)
     expected = ended(start(undisturbed))
     took = time.monotonic() - began
     assert expected['exit_status'] == 0, expected
     assert expected['decisions'] == ['', 'converged']
 
     folder = tmp_path / 'killed'
-    (folder / 'aiida' / '.aiida').mkdir(parents=True)
     moments = sorted(np.random.default_rng(7).uniform(0.1, 0.9, KILLS) * took)
     running = start(folder)
     began, killed = time.monotonic(), 0
@@ -78,3 +77,13 @@ def test_outcome_is_the_same(tmp_path):
     found = ended(running)
     assert killed == KILLS
     assert found == expected
+
+
+def test_a_round_that_fails_leaves_what_came_before(tmp_path):
+    found = ended(start(tmp_path / 'broken', 'broken'))
+    assert found['exit_status'] == 412
+    assert 'Data of round 2' in found['exit_message']
+    assert list(found['potentials']) == ['round_1']
+    assert found['spectra']['p_0000'] > 0
+    page = (tmp_path / 'broken' / 'report' / 'report.html').read_text(encoding='utf-8')
+    assert 'Data of round 2' in page
