@@ -157,10 +157,10 @@ lint: env ## ruff, mypy, import contracts
 	$(bin)/lint-imports
 
 test: env system lint ## lint, then all tests but those that take minutes
-	@$(with_env) OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadfile -m 'not full'
+	@$(with_env) OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not full'
 
 test-full: env system lint ## lint, then all tests
-	@$(with_env) OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadfile
+	@$(with_env) OMP_NUM_THREADS=1 python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: env system ## run the benchmarks and write benchmarks.json
 	@$(with_env) python tests/benchmarks/run.py $(if $(SUITE),--suite $(SUITE))

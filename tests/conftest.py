@@ -25,6 +25,17 @@ settings.load_profile('insbench')
 _REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that run programs for minutes, so that none is left alone at the end.
+
+    Files are handed out whole and in this order (`--dist loadfile --no-loadscope-reorder`).
+    """
+    real: dict[Path, int] = {}
+    for item in items:
+        real[item.path] = real.get(item.path, 0) + (item.get_closest_marker('real') is not None)
+    items.sort(key=lambda item: (item.path.parent.name != 'campaign', -real[item.path]))
+
+
 @pytest.fixture(scope='session')
 def repository() -> Path:
     """Root of the repository."""

@@ -27,7 +27,7 @@ from mgh2_dft import label
 from mgh2_frames import DIAGONAL, LONG, START, UNIT, WIDE, run_stage
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
-from selection_curve import LABELLER, PROTOCOL, RATTLE, frames_needed, split
+from selection_curve import LABELLER, PROTOCOL, PROTOCOL_FAST, RATTLE, frames_needed, split
 
 from aiida_insbench.science.campaign.spread import spectrum_distance
 from aiida_insbench.science.frames import read_frames, write_frames
@@ -40,9 +40,11 @@ from aiida_insbench.science.scoring.spectra import Simulation
 from aiida_insbench.science.structures import atoms_from_dict, atoms_to_dict
 
 PRESSURES = [0.0, 1.0, 2.0]
-FIRST, STEP, LARGEST = 12, 6, 36
-RANDOM = (12, 24, 48, 96)
+FIRST, STEP, LARGEST = 12, 6, 24
+RANDOM = (12, 24, 48)
 SEEDS = (1, 2, 3)
+#: cm⁻¹, that of the protocol `fast`.
+TOLERANCE = PROTOCOL_FAST['stopping']['tolerance_shift']
 STEPS = 1600
 _CELLS = (UNIT, LONG, WIDE, DIAGONAL)
 _LAST_RATE = 0.05  # of the first
@@ -251,35 +253,52 @@ def read(path: Path) -> list[Atoms]:
 def mean_distance(
     found: dict[str, Any], strategy: str, kind: str, worst: float = 100.0
 ) -> tuple[list[int], list[float]]:
-    """Sizes, and means over seeds of the largest distance over pressures, cm⁻¹."""
+    """Sizes that all seeds have, and means over seeds of the largest distance over pressures."""
     by_size: dict[int, list[float]] = {}
+    seeds = {key.split('/')[2] for key in found}
     for key, one in found.items():
         name, size, _ = key.split('/')
         if name == strategy or (strategy == 'active' and int(size) == FIRST):
             values = [worst if value is None else value for value in one[kind].values()]
             by_size.setdefault(int(size), []).append(max(values))
-    sizes = sorted(by_size)
+    sizes = sorted(size for size, values in by_size.items() if len(values) == len(seeds))
     return sizes, [float(np.mean(by_size[size])) for size in sizes]
 
 
-def figures(found: dict[str, Any]) -> dict[str, Any]:
-    """Frames each strategy needs to the best that both reach, and their ratio, by kind."""
-    rows = {}
-    for kind in ('apart', 'off'):
-        curves = {one: mean_distance(found, one, kind) for one in ('random', 'active')}
-        reached = max(min(errors) for _, errors in curves.values())
-        needed = {one: frames_needed(*curve, reached) for one, curve in curves.items()}
-        best = min(curves['active'][1])
-        rows[kind] = {
-            'tolerance_cm1': round(reached, 2),
-            'frames': needed,
-            'ratio': needed['random'] / needed['active']
-            if needed['random'] and needed['active']
-            else None,
-            'random_reaches_best_of_active': best >= min(curves['random'][1]),
-            'curves': {one: list(zip(*curve, strict=True)) for one, curve in curves.items()},
-        }
-    return rows
+def figures(found: dict[str, Any], tolerance: float = TOLERANCE) -> dict[str, Any]:
+    """Frames each strategy needs until members' spectra are `tolerance` (cm⁻¹) apart at most.
+
+    Returns
+    -------
+    dict
+        ``tolerance_cm1``; ``frames`` by strategy (None if `active` never is so near); ``more``:
+        whether not even the most random frames are, so that ``ratio`` is a lower bound; ``curves``
+        of both kinds.
+    """
+    curves = {one: mean_distance(found, one, 'apart') for one in ('random', 'active')}
+    needed = {one: frames_needed(*curve, tolerance) for one, curve in curves.items()}
+    for one, (sizes, errors) in curves.items():
+        if errors[0] <= tolerance:
+            needed[one] = float(sizes[0])
+    more = min(curves['random'][1]) > tolerance
+    if more:
+        needed['random'] = float(curves['random'][0][-1])
+    known = needed['random'] is not None and needed['active'] is not None
+    return {
+        'tolerance_cm1': tolerance,
+        'frames': {
+            one: None if value is None else round(value, 1) for one, value in needed.items()
+        },
+        'more': more,
+        'ratio': needed['random'] / needed['active'] if known else None,
+        'curves': {
+            kind: {
+                one: list(zip(*mean_distance(found, one, kind), strict=True))
+                for one in ('random', 'active')
+            }
+            for kind in ('apart', 'off')
+        },
+    }
 
 
 if __name__ == '__main__':

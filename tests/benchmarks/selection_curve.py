@@ -49,9 +49,11 @@ from aiida_insbench.science.structures import atoms_to_dict
 
 HERE = Path(__file__).parent
 LABELLER = HERE / 'data' / 'mgh2_potential'
-PROTOCOL = yaml.safe_load(
+_PROTOCOLS = yaml.safe_load(
     (HERE.parents[1] / 'aiida_insbench/workflows/protocols/campaign.yaml').read_text('utf-8')
-)['default_inputs']
+)
+PROTOCOL = _PROTOCOLS['default_inputs']
+PROTOCOL_FAST = _PROTOCOLS['protocols']['fast']
 PRESSURES = [0.0, 1.0, 2.0, 3.0]
 CELLS = (UNIT, LONG, WIDE, DIAGONAL)
 SIZES = (8, 16, 32, 64)
