@@ -198,6 +198,7 @@ def _spectrum(node: Any, potential: str) -> dict[str, Any]:
         'total': node.total.tolist(),
         'orders': {key: values.tolist() for key, values in node.components('order').items()},
         'elements': {key: values.tolist() for key, values in node.components('element').items()},
+        'banks': {key: values.tolist() for key, values in node.components('bank').items()},
         'bands': node.details['bands'],
         'errors_percent': node.details['convergence']['errors_percent'],
         'warnings': node.details['warnings'],

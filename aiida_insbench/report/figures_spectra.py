@@ -100,6 +100,36 @@ def parts(spectrum: Mapping[str, Any], kind: str) -> str:
         )
 
 
+def together(curves: Mapping[str, Mapping[str, Any]], name: str, description: str) -> str:
+    """Spectra over each other, each in parts of its own area; SVG.
+
+    Parameters
+    ----------
+    curves : mapping of str to mapping
+        By legend: ``energy_transfer`` (cm⁻¹) and ``total``, shape (n,).
+    name, description : str
+        Of the picture.
+    """
+    low, high = energy_range(list(curves.values()))
+    shown = {}
+    for legend, one in curves.items():
+        energy = np.asarray(one['energy_transfer'], dtype=float)
+        total = np.nan_to_num(np.asarray(one['total'], dtype=float))
+        area = float(np.sum(total * np.gradient(energy)))
+        shown[legend] = (one, total / area if area > 0 else total)
+    tallest = max(float(np.max(values)) for _, values in shown.values()) or 1.0
+    with figure(5.2, 3.0) as drawn:
+        axes = drawn.add_subplot()
+        for (legend, (one, values)), look in zip(shown.items(), _cycled(len(shown)), strict=True):
+            x, y = _visible(one, values, tallest, low, high)
+            axes.plot(x, y, color=look.color, linestyle=look.line, label=legend)
+        axes.set(xlabel='Energy transfer (cm⁻¹)', ylabel='Parts of the largest, areas alike')
+        axes.set_xlim(low, high)
+        axes.set_ylim(bottom=0)
+        axes.legend(frameon=False, fontsize=8)
+        return to_svg(drawn, name, description)
+
+
 def element_parts(spectrum: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Parts by element, the greatest first."""
     elements = {key: np.asarray(value) for key, value in (spectrum.get('elements') or {}).items()}

@@ -6,7 +6,7 @@ Its one script moves the picture of the modes; without it there is a still pictu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -207,7 +207,39 @@ def _spectrum_parts(data: Mapping[str, Any]) -> dict[str, Any]:
             for one in spectra
         ],
         'band_table': tables.band_table(data),
+        'beside': markup(_beside(data, spectra)),
     }
+
+
+def _beside(data: Mapping[str, Any], spectra: Sequence[Mapping[str, Any]]) -> list[str]:
+    """At the first pressure: banks over each other, and q-points of the reference over the mesh."""
+    if not spectra:
+        return []
+    first = spectra[0]
+    energies = first['energy_transfer']
+    banks = first.get('banks') or {}
+    figures = []
+    if len(banks) > 1:
+        curves = {
+            name: {'energy_transfer': energies, 'total': values} for name, values in banks.items()
+        }
+        figures.append(figures_spectra.together(curves, 'banks', 'Banks of detectors.'))
+    groups = ((data.get('benchmark') or {}).get('spectra') or {}).get(
+        str(first.get('potential')).replace(' ', '_'), {}
+    )
+    at_reference = (groups.get('supercell') or {}).get(first['label'])
+    if at_reference:
+        curves = {
+            'mesh of q-points': first,
+            'q-points of the reference': {
+                'energy_transfer': at_reference['energy'],
+                'total': at_reference['total'],
+            },
+        }
+        figures.append(
+            figures_spectra.together(curves, 'qpoints', 'Mesh against q-points of the reference.')
+        )
+    return figures
 
 
 def _potential_parts(data: Mapping[str, Any]) -> dict[str, Any]:

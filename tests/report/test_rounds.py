@@ -122,3 +122,19 @@ def test_browser_shows_it_without_a_complaint(data, tmp_path, width):
     assert int(words[1]) <= int(words[2])
     assert words[4] == 'true'
     assert words[6] == '0'
+
+
+def test_banks_and_q_points_stand_over_each_other(data):
+    made = build()
+    assert 'What else makes a difference' not in render_html(made)
+    first = made['spectra'][0]
+    half = [0.5 * value for value in first['total']]
+    first['banks'] = {'forward': half, 'backward': half}
+    page = render_html(made)
+    assert 'What else makes a difference' in page
+    assert 'backward' in page
+    spectra = next(iter(data['benchmark']['spectra'].values()))
+    supercell = {'supercell': {first['label']: next(iter(next(iter(spectra.values())).values()))}}
+    first['potential'] = name = 'best'
+    made['benchmark'] = {**data['benchmark'], 'spectra': {name: supercell}}
+    assert 'q-points of the reference' in render_html(made)
