@@ -43,17 +43,16 @@ class FollowedVibrations:
     def vectors(self, group: int, label: str) -> NDArray[Any]:
         """Eigenvectors of a group at a pressure, shape (d, n_atoms, 3).
 
-        Degenerate ones are turned to cartesian axes (`clear_partners`) and have the sign of those
-        of the first pressure.
+        Those of the first pressure are turned to cartesian axes (`clear_partners`), those of others
+        so that each is as near as can be to its own there (orthogonal Procrustes problem:
+        Schönemann, *Psychometrika* 31, 1 (1966)).
         """
         members = self.series.optical.groups[group]
-        first, here = (
-            clear_partners(self.series.optical.sets[place].eigenvectors[members])
-            for place in (0, list(self.series.pressures).index(label))
-        )
-        products = np.einsum('mi,mi->m', first.conj(), here).real
-        signs = np.where(products < 0, -1.0, 1.0)
-        return np.asarray(signs[:, None] * here).reshape(len(members), -1, 3)
+        first = clear_partners(self.series.optical.sets[0].eigenvectors[members])
+        place = list(self.series.pressures).index(label)
+        here = self.series.optical.sets[place].eigenvectors[members]
+        left, _, right = np.linalg.svd(first.conj() @ here.T)
+        return np.asarray((left @ right).conj() @ here).reshape(len(members), -1, 3)
 
     def vibration(self, group: int, label: str, *, member: int = 0) -> Vibration:
         """One mode at one pressure, numbered from 1 in the order of `mode_table`.

@@ -45,6 +45,8 @@ LONGEST_WAVE = 24
 _SNAP = 1e-3
 #: Frequencies this close (cm⁻¹) are of one degenerate set.
 _DEGENERATE = 0.05
+#: Weights of motion nearer to each other than this are the same.
+_TIE = 1e-6
 _CM1_TO_FS = 1e15 / 2.99792458e10  # period in fs times frequency in cm⁻¹
 
 
@@ -132,7 +134,8 @@ def clear_partners(vectors: NDArray[Any]) -> NDArray[Any]:
     """Basis of a degenerate set in which the members move along cartesian axes, as far as can be.
 
     A program returns any basis of the set. Here the first member moves along x most, the last one
-    least; ties are broken by y.
+    least; ties are broken by y, then by the order of the atoms that move: two members that both
+    move along z alone, on different atoms, are told apart so.
 
     Parameters
     ----------
@@ -146,9 +149,22 @@ def clear_partners(vectors: NDArray[Any]) -> NDArray[Any]:
     """
     if len(vectors) < 2:
         return vectors
-    along = np.tile([1.0, 0.5, 0.25], vectors.shape[1] // 3)
-    _, basis = np.linalg.eigh((vectors.conj() * along) @ vectors.T)
-    return np.asarray(basis[:, ::-1].T @ vectors)
+    n_atoms = vectors.shape[1] // 3
+    along = np.tile([1.0, 0.5, 0.25], n_atoms)
+    by_atom = np.repeat(np.arange(n_atoms, 0, -1) / n_atoms, 3)
+    values, turned = _turned(vectors, along)
+    ends = [*(np.flatnonzero(np.diff(values) < -_TIE) + 1), len(values)]
+    parts = [
+        _turned(turned[start:end], by_atom)[1]
+        for start, end in zip([0, *ends[:-1]], ends, strict=True)
+    ]
+    return np.concatenate(parts)
+
+
+def _turned(vectors: NDArray[Any], weights: FloatArray) -> tuple[FloatArray, NDArray[Any]]:
+    """Weights of motion, the largest first, and the basis of a set that has them."""
+    values, basis = np.linalg.eigh((vectors.conj() * weights) @ vectors.T)
+    return values[::-1], np.asarray(basis[:, ::-1].T @ vectors)
 
 
 def whole_waves(

@@ -40,8 +40,8 @@ from aiida_insbench.science.scoring.spectra import Simulation
 from aiida_insbench.science.structures import atoms_from_dict, atoms_to_dict
 
 PRESSURES = [0.0, 1.0, 2.0]
-FIRST, STEP, LARGEST = 12, 6, 24
-RANDOM = (12, 24, 48)
+FIRST, STEP, LARGEST = 12, 6, 18
+RANDOM = (12, 48)
 SEEDS = (1, 2, 3)
 #: cm⁻¹, that of the protocol `fast`.
 TOLERANCE = PROTOCOL_FAST['stopping']['tolerance_shift']

@@ -1,5 +1,6 @@
 """The closed form of CLIMAX and Abins: exact where it should be, and wrong by as much as it is."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -161,3 +162,21 @@ def test_grids_must_fit():
     density = displacement_density(oscillator(), atom=0, temperature=0.0, bin_width=2.0)
     with pytest.raises(InputError, match='do not fit'):
         almost_isotropic_orders(density, grid=GRID, momentum_transfer=np.ones((1, 5501)), orders=1)
+
+
+def test_noise_of_a_density_does_not_explode():
+    """Where there is noise alone, G:U over the trace of G is anything; a bound keeps it harmless."""
+    modes = oscillator()
+    sound = displacement_density(modes, atom=0, temperature=0.0, bin_width=GRID.bin_width)
+    spoilt = sound.loss.copy()
+    spoilt[:3, 200:] += np.array([2e-15, -1e-15, -1e-15 + 1e-22])[:, None]
+    density = dataclasses.replace(sound, loss=spoilt)
+    anisotropic = np.diag([0.001, 0.02, 0.3])
+    transfers = np.full((1, GRID.last - GRID.first + 1), 20.0)
+    first, second = (
+        almost_isotropic_orders(
+            one, grid=GRID, momentum_transfer=transfers, orders=1, tensor=anisotropic
+        )
+        for one in (sound, density)
+    )
+    assert second == pytest.approx(first, abs=1e-12)

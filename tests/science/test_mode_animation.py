@@ -317,3 +317,15 @@ def test_molecules_are_whole():
         away = np.linalg.norm(origin - origin[atom], axis=1)
         lengths.append(np.sort(away)[1])
     assert lengths == pytest.approx([1.1] * len(lengths), abs=1e-3)
+
+
+@pytest.mark.parametrize('angle', [0.0, 0.3, 1.1, 2.5])
+def test_partners_along_one_axis_are_told_apart_by_their_atoms(angle):
+    """Two members along z, one on the first pair of atoms, one on the second: any basis."""
+    members = np.zeros((2, 4, 3))
+    members[0, :2, 2] = 2**-0.5, -(2**-0.5)
+    members[1, 2:, 2] = 2**-0.5, -(2**-0.5)
+    rows = members.reshape(2, -1)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    found = clear_partners(turn @ rows)
+    assert np.abs(np.einsum('mi,mi->m', found, rows)) == pytest.approx([1.0, 1.0])

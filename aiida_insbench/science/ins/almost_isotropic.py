@@ -187,7 +187,12 @@ def _read(ring: Ring, spectrum: ComplexArray, grid: EnergyGrid) -> FloatArray:
 def _fundamentals(
     density: DisplacementDensity, tensor: FloatArray, squared: FloatArray, *, grid: EnergyGrid
 ) -> FloatArray:
-    """Order 1 (banks, energies): the exponent follows the direction of motion in every bin."""
+    """Order 1 (banks, energies): the exponent follows the direction of motion in every bin.
+
+    Where a density from velocities is nothing but noise it need not be positive, and G:U / tr G is
+    anything. Of a positive G it lies between the smallest and the largest eigenvalue of U: these
+    bounds change nothing of a sound density and keep noise from exploding in the exponential.
+    """
     values = np.zeros((6, grid.last - grid.first + 1))
     steps = np.arange(density.loss.shape[1])
     for side, bins in ((density.loss, steps), (density.gain, -steps)):
@@ -198,6 +203,8 @@ def _fundamentals(
                            tensor[0, 1]])  # fmt: skip
     contracted = (_TWICE * components) @ values
     ratio = np.divide(contracted, trace, out=np.zeros_like(trace), where=trace > 0)
+    smallest, *_, largest = np.linalg.eigvalsh(tensor)
+    ratio = np.clip(ratio, max(float(smallest), 0.0), max(float(largest), 0.0))
     exponent = squared / 5 * (np.trace(tensor) + 2 * ratio)
     return np.asarray(squared / 3 * trace * np.exp(-exponent))
 
