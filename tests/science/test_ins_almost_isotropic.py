@@ -165,7 +165,7 @@ def test_grids_must_fit():
 
 
 def test_noise_of_a_density_does_not_explode():
-    """Where there is noise alone, G:U over the trace of G is anything; a bound keeps it harmless."""
+    """Where there is noise alone, G:U over tr G is anything; a bound keeps it harmless."""
     modes = oscillator()
     sound = displacement_density(modes, atom=0, temperature=0.0, bin_width=GRID.bin_width)
     spoilt = sound.loss.copy()
