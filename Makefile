@@ -17,6 +17,8 @@ bin := $(venv)/bin
 stamp := $(venv)/.stamp
 docs_stamp := $(venv)/.stamp-docs
 folder := .demo
+# Data, logs and pid files of `make services`.
+SERVICES ?= .services
 
 # Options of the demo; what is not set is left to the program.
 PRESSURES ?=
@@ -43,13 +45,15 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 
 .PHONY: help env system demo demo-status demo-clean lint test test-full bench docs clean
+.PHONY: services services-stop
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'Options of the demo: PRESSURES=0,1,2 (GPa)  FRAMES=24,18 (first round, later ones)  SEED=1'
 	@echo 'Option of the benchmarks: SUITE=demo, potentials, ins, phonons, validate, queries, report, vision or campaign'
 	@echo 'Option of the tests: WORKERS=3'
+	@echo 'Option of the services: SERVICES=.services (their folder)'
 	@echo 'Options of the installation: PYTHON=python3.11  TORCH_INDEX_URL=<index of CPU builds>'
 
 env: $(stamp) ## make .venv and install the package in it
@@ -164,6 +168,38 @@ test-full: env system lint ## lint, then all tests
 
 bench: env system ## run the benchmarks and write benchmarks.json
 	@$(with_env) python tests/benchmarks/run.py $(if $(SUITE),--suite $(SUITE))
+
+# What Debian would start by itself at the installation stays off: no port of the defaults is taken.
+services: ## start PostgreSQL, RabbitMQ and a one-node Slurm on loopback (as root)
+	@$(apt_install)
+	if [ "$$(id -u)" -ne 0 ]; then
+		echo 'The servers run as users of their own: make services needs root.' >&2
+		exit 1
+	fi
+	missing=()
+	for package in locales postgresql rabbitmq-server munge slurmctld slurmd slurm-client; do
+		if ! dpkg -s "$$package" > /dev/null 2>&1; then missing+=("$$package"); fi
+	done
+	if [ "$${#missing[@]}" -gt 0 ]; then
+		policy=/usr/sbin/policy-rc.d
+		if [ ! -e "$$policy" ]; then
+			trap 'rm -f "$$policy"' EXIT
+			printf '#!/bin/sh\nexit 101\n' > "$$policy"
+			chmod 755 "$$policy"
+		fi
+		apt_install 'PostgreSQL, RabbitMQ, Slurm or locales' "$${missing[@]}"
+	fi
+	# AiiDA makes its databases with this locale.
+	if ! locale -a | grep -qix 'en_US.utf-\?8'; then
+		echo 'Making the locale en_US.UTF-8'
+		sed -i 's/^# *\(en_US.UTF-8 UTF-8\)/\1/' /etc/locale.gen
+		grep -q '^en_US.UTF-8 UTF-8' /etc/locale.gen || echo 'en_US.UTF-8 UTF-8' >> /etc/locale.gen
+		locale-gen > /dev/null
+	fi
+	$(PYTHON) tests/production/services.py start --folder '$(SERVICES)'
+
+services-stop: ## end what make services started
+	@$(PYTHON) tests/production/services.py stop --folder '$(SERVICES)'
 
 docs: $(docs_stamp) ## build the documentation in docs/_build/html
 	@$(bin)/python -m sphinx -q -W -b html docs docs/_build/html
