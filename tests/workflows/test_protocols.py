@@ -184,16 +184,19 @@ def test_seeds_differ_and_follow_from_one():
     assert (first[4:], other[4:]) == ([1, 1], [3, 3])
 
 
-def test_a_committee_looks_where_it_disagrees():
+def test_committee_of_one_and_frames_where_a_committee_disagrees():
     def method(builder):
         (found,) = builder.later_rounds.methods.values()
         return found['method']
 
-    assert method(standard()) == 'disputed-modes'
+    assert method(standard()) == 'equal-energy'
+    assert 'select' in standard('balanced').later_rounds
     lone = campaign(overrides={'committee': 1})
-    assert method(lone) == 'equal-energy'
     assert lone.base_training.seeds.get_list() == [1]
     assert refusal_by_the_engine(lone) is None
+    disputed = campaign(overrides={'later_rounds': {'method': 'disputed-modes'}})
+    assert method(disputed) == 'disputed-modes'
+    assert refusal_by_the_engine(disputed) is None
 
 
 class TestRefusedTogether:

@@ -71,7 +71,7 @@ class CampaignParts:
         frames, several = int(chosen['frames']), len(self.members) > 1
         drawn = math.ceil(frames * float(chosen.get('pool_per_frame', 1))) if several else frames
         method = {
-            'method': _method(chosen['method'], several=several),
+            'method': chosen['method'],
             'cells': shared_cells(chosen['cells'], drawn),
             'settings': settings,
         }
@@ -149,12 +149,6 @@ class CampaignParts:
         return {
             'phonons': {**self.job(), **supercell_inputs(self.inputs['phonons'], self.structure)}
         }
-
-
-def _method(name: str, *, several: bool) -> str:
-    if name != 'auto':
-        return name
-    return 'disputed-modes' if several else 'equal-energy'
 
 
 def _with_margin(pressures: Sequence[float], margin: float) -> list[float]:
