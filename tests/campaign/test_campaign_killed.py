@@ -61,7 +61,7 @@ def test_outcome_is_the_same(tmp_path):
     assert expected['decisions'] == ['', 'converged']
 
     folder = tmp_path / 'killed'
-    moments = sorted(np.random.default_rng(7).uniform(0.1, 0.9, KILLS) * took)
+    moments = sorted(np.random.default_rng(7).uniform(0.05, 0.6, KILLS) * took)
     running = start(folder)
     began, killed = time.monotonic(), 0
     for moment in moments:
