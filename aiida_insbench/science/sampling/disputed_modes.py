@@ -24,7 +24,6 @@ from ase import Atoms
 
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.neutron_weights import cross_sections_of
-from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.science.relaxation import Relaxation
 from aiida_insbench.science.sampling.cells import SamplingCell, check_energy_shares
 from aiida_insbench.science.sampling.equal_energy import (
@@ -132,11 +131,8 @@ def disputed_frames(
     states = relax_all(
         atoms=atoms,
         calculator=calculators[min(calculators)],
-        levels=check_pressures(pressures),
-        fmax=settings.fmax,
-        max_steps=settings.max_steps,
-        symprec=settings.symprec,
-        minimum_share=settings.minimum_contact,
+        pressures=pressures,
+        settings=settings,
         report=tell,
     )
     return _displace(states, calculators, cells, settings, seed, prefix, tell)
@@ -164,8 +160,7 @@ def disputed_about_each(
         structures=structures,
         pressures=pressures,
         calculator=calculators[min(calculators)],
-        symprec=settings.symprec,
-        minimum_share=settings.minimum_contact,
+        settings=settings,
     )
     tell = report or report_to_nobody
     return _displace(states, calculators, cells, settings, seed, prefix, tell)

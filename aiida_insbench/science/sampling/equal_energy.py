@@ -20,7 +20,6 @@ from typing import Any
 
 from ase import Atoms
 
-from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.science.relaxation import Relaxation
 from aiida_insbench.science.sampling.cells import (
     SamplingCell,
@@ -150,11 +149,8 @@ def equal_energy_frames(
     relaxations = relax_all(
         atoms=atoms,
         calculator=calculator,
-        levels=check_pressures(pressures),
-        fmax=settings.fmax,
-        max_steps=settings.max_steps,
-        symprec=settings.symprec,
-        minimum_share=settings.minimum_contact,
+        pressures=pressures,
+        settings=settings,
         report=tell,
     )
     return _displace(relaxations, calculator, cells, settings, seed, prefix, tell)
@@ -197,8 +193,7 @@ def equal_energy_about_each(
         structures=structures,
         pressures=pressures,
         calculator=calculator,
-        symprec=settings.symprec,
-        minimum_share=settings.minimum_contact,
+        settings=settings,
     )
     tell = report or report_to_nobody
     return _displace(states, calculator, cells, settings, seed, prefix, tell)

@@ -12,13 +12,34 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 from ase import Atoms
 
-from aiida_insbench.science.pressure import pressure_from_label, pressure_label
+from aiida_insbench.science.pressure import check_pressures, pressure_from_label, pressure_label
 from aiida_insbench.science.relaxation import Relaxation, evaluate, relax
 from aiida_insbench.science.sampling.cell_plan import choose_structures
 from aiida_insbench.science.sampling.cells import SamplingCell, frame_generator, tag_frame
 from aiida_insbench.science.sampling.refusal import check_start, draw_until_apart
 
 Report = Callable[[str, int, int], None]
+
+
+class StateSettings(Protocol):
+    """What the settings of a method say of the crystals that it displaces.
+
+    Attributes
+    ----------
+    fmax, max_steps, symprec : float, int, float
+        Of the relaxation (eV/Å, steps, Å).
+    minimum_contact : float
+        Crystals with atoms closer than this share of the sum of covalent radii are refused.
+    """
+
+    @property
+    def fmax(self) -> float: ...  # noqa: D102
+    @property
+    def max_steps(self) -> int: ...  # noqa: D102
+    @property
+    def symprec(self) -> float: ...  # noqa: D102
+    @property
+    def minimum_contact(self) -> float: ...  # noqa: D102
 
 
 class MovingCell(Protocol):
@@ -126,11 +147,8 @@ def relax_all(
     *,
     atoms: Atoms,
     calculator: Any,
-    levels: Sequence[float],
-    fmax: float,
-    max_steps: int,
-    symprec: float,
-    minimum_share: float,
+    pressures: Sequence[float],
+    settings: StateSettings,
     report: Report,
 ) -> dict[str, Relaxation]:
     """Relax at pressures in rising order, each from the one before.
@@ -141,12 +159,10 @@ def relax_all(
         The unit cell to start from.
     calculator : ase Calculator
         Gives energy, forces and stress.
-    levels : sequence of float
-        In GPa, rising.
-    fmax, max_steps, symprec : float, int, float
-        Of the relaxation (eV/Å, steps, Å).
-    minimum_share : float
-        Relaxed crystals with atoms closer than this share of the sum of covalent radii are refused.
+    pressures : sequence of float
+        In GPa, in any order.
+    settings : StateSettings
+        Of the method.
     report : callable
         Called as ``report(what, done, total)`` after each relaxation.
 
@@ -157,11 +173,14 @@ def relax_all(
 
     Raises
     ------
+    PressureError
+        If a pressure is none.
     ConvergenceError
         If a relaxation fails.
     StructureError
         If atoms of a relaxed crystal are too close.
     """
+    levels = check_pressures(pressures)
     found: dict[str, Relaxation] = {}
     start = atoms
     for done, pressure in enumerate(levels, start=1):
@@ -169,13 +188,13 @@ def relax_all(
             atoms=start,
             calculator=calculator,
             pressure=pressure,
-            fmax=fmax,
-            max_steps=max_steps,
-            symprec=symprec,
+            fmax=settings.fmax,
+            max_steps=settings.max_steps,
+            symprec=settings.symprec,
         )
         check_start(
             atoms=result.atoms,
-            minimum_share=minimum_share,
+            minimum_share=settings.minimum_contact,
             name=f'relaxed structure at {pressure} GPa',
         )
         found[pressure_label(pressure)] = result
@@ -189,8 +208,7 @@ def evaluate_all(
     structures: Mapping[str, Atoms],
     pressures: Sequence[float] | None,
     calculator: Any,
-    symprec: float,
-    minimum_share: float,
+    settings: StateSettings,
 ) -> dict[str, Relaxation]:
     """Take given crystals as they are; what the potential says of them is in the residuals.
 
@@ -200,7 +218,7 @@ def evaluate_all(
         Unit cells by pressure label, relaxed by DFT for instance.
     pressures : sequence of float or None
         In GPa; those of `structures` to take, all if None.
-    calculator, symprec, minimum_share
+    calculator, settings
         As in `relax_all`.
 
     Returns
@@ -213,13 +231,15 @@ def evaluate_all(
     InputError
         If a pressure has no crystal, or a crystal has atoms too close.
     """
-    chosen = choose_structures(structures, pressures=pressures, minimum_share=minimum_share)
+    chosen = choose_structures(
+        structures, pressures=pressures, minimum_share=settings.minimum_contact
+    )
     return {
         label: evaluate(
             atoms=atoms,
             calculator=calculator,
             pressure=pressure_from_label(label),
-            symprec=symprec,
+            symprec=settings.symprec,
         )
         for label, atoms in chosen.items()
     }

@@ -16,7 +16,6 @@ import numpy as np
 from ase import Atoms
 
 from aiida_insbench.science.phonons import calculate_force_constants
-from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.science.relaxation import Relaxation
 from aiida_insbench.science.sampling.cells import SamplingCell, check_strain, check_within
 from aiida_insbench.science.sampling.pressure_states import (
@@ -140,11 +139,8 @@ def thermal_frames(
     states = relax_all(
         atoms=atoms,
         calculator=calculator,
-        levels=check_pressures(pressures),
-        fmax=settings.fmax,
-        max_steps=settings.max_steps,
-        symprec=settings.symprec,
-        minimum_share=settings.minimum_contact,
+        pressures=pressures,
+        settings=settings,
         report=tell,
     )
     return _displace(states, calculator, cells, settings, seed, prefix, tell)
@@ -170,8 +166,7 @@ def thermal_about_each(
         structures=structures,
         pressures=pressures,
         calculator=calculator,
-        symprec=settings.symprec,
-        minimum_share=settings.minimum_contact,
+        settings=settings,
     )
     tell = report or report_to_nobody
     return _displace(states, calculator, cells, settings, seed, prefix, tell)
