@@ -85,7 +85,7 @@ class TestRound:
         members = {'seed_1': potential(), 'seed_2': potential(scale=2.0)}
         builder = round_of_data(committee=members)
         (method,) = builder.methods.values()
-        assert method['method'] == 'disputed-modes'
+        assert method['method'] == 'equal-energy'
         assert set(builder.committee) == set(members)
         select = builder.select.select
         assert (select.method.value, select.descriptors.value) == ('committee', 'mace')
@@ -93,6 +93,12 @@ class TestRound:
         assert refusal(DatasetWorkChain, builder) is None
         inputs = DatasetWorkChain.get_protocol_inputs('fast')
         assert select.count.value == inputs['later_rounds']['frames']
+
+    def test_the_method_of_later_rounds_is_that_of_a_committee(self):
+        members = {'seed_1': potential(), 'seed_2': potential(scale=2.0)}
+        overrides = {'later_rounds': {'method': 'disputed-modes'}}
+        (method,) = round_of_data(committee=members, overrides=overrides).methods.values()
+        assert method['method'] == 'disputed-modes'
 
     def test_all_that_is_drawn(self):
         builder = round_of_data(overrides={'dataset': {'frames': 9, 'pool_per_frame': 1}})

@@ -17,7 +17,7 @@ from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.workflows.protocols.dft import supercell_inputs
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
-from aiida_insbench.workflows.protocols.options import job_metadata
+from aiida_insbench.workflows.protocols.options import job_inputs, spectra_inputs
 
 RULES = 'insbench-1'
 
@@ -116,7 +116,7 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         builder = cls.get_builder()  # type: ignore[attr-defined]
-        job = {'code': job_code, 'metadata': job_metadata(threads)}
+        job = job_inputs(job_code, threads)
         builder.potentials = dict(potentials)
         builder.structure = structure
         builder.pressures = List(list(check_pressures(pressures)))
@@ -139,10 +139,7 @@ class BenchmarkProtocol(CampaignProtocolMixin):
             builder.dft = dft
         builder.rules = Dict({**frozen_rules(rules), 'blind': list(blind)})
         builder.phonons = {'phonons': {**job, **supercell_inputs(inputs['phonons'], structure)}}
-        builder.ins = {
-            'ins': {**job, 'parameters': Dict(inputs['ins'])},
-            'broadening': Dict(inputs['broadening']),
-        }
+        builder.ins = spectra_inputs(job, inputs)
         builder.analyse = {'analyse': {**job, 'settings': Dict(inputs['analyse'])}}
         return builder
 

@@ -16,6 +16,7 @@ from aiida_insbench.workflows.protocols.benchmark import RULES, frozen_rules
 from aiida_insbench.workflows.protocols.campaign_parts import CampaignParts
 from aiida_insbench.workflows.protocols.dft import check_pseudos, pw_inputs
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
+from aiida_insbench.workflows.protocols.options import spectra_inputs
 
 
 class CampaignProtocol(CampaignProtocolMixin):
@@ -129,12 +130,9 @@ class CampaignProtocol(CampaignProtocolMixin):
         if len(reference_pressures):
             builder.reference = parts.reference(check_pressures(reference_pressures))
         builder.phonons = parts.phonons()
-        builder.ins = {
-            'ins': {**parts.job(), 'parameters': Dict(inputs['ins'])},
-            'broadening': Dict(inputs['broadening']),
-        }
-        builder.evaluate = {'evaluate': parts.job()}
-        builder.analyse = {'analyse': {**parts.job(), 'settings': Dict(inputs['analyse'])}}
+        builder.ins = spectra_inputs(parts.job, inputs)
+        builder.evaluate = {'evaluate': parts.job}
+        builder.analyse = {'analyse': {**parts.job, 'settings': Dict(inputs['analyse'])}}
         if inputs['validate']:
             builder.validation = parts.validation()
         return builder

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from aiida.orm import AbstractCode, Dict, Int, List, Str, StructureData
+from aiida.orm import AbstractCode, Dict, Int, List, StructureData
 
 from aiida_insbench.workflows.protocols.dft import (
     label_inputs,
@@ -14,9 +14,15 @@ from aiida_insbench.workflows.protocols.dft import (
     supercell_inputs,
     unit_cell_mesh,
 )
-from aiida_insbench.workflows.protocols.options import job_metadata, pw_options, train_inputs
+from aiida_insbench.workflows.protocols.options import (
+    committee_selection,
+    job_inputs,
+    pw_options,
+    train_inputs,
+)
 from aiida_insbench.workflows.protocols.reference import gamma_settings
 from aiida_insbench.workflows.protocols.rounds import rattle_of, shared_cells
+from aiida_insbench.workflows.protocols.validate import judging_inputs
 
 
 class CampaignParts:
@@ -35,12 +41,9 @@ class CampaignParts:
         self.structure = structure
         self.pw = pw
         self.job_code = job_code
+        self.job = job_inputs(job_code)
         self.seed = seed
         self.mesh = unit_cell_mesh(inputs, structure.get_ase().cell.array)
-
-    def job(self) -> dict[str, Any]:
-        """Code and options of an `insbench-job`."""
-        return {'code': self.job_code, 'metadata': job_metadata(1)}
 
     def relax(self, pressures: Sequence[float], *, ranks: int = 1) -> dict[str, Any]:
         """Inputs of `insbench.relax`."""
@@ -79,31 +82,20 @@ class CampaignParts:
             'pressures': List(list(pressures)),
             'methods': {chosen['prefix']: Dict(method)},
             'seed': Int(1000 * self.seed),
-            'sample': {'sample': self.job()},
+            'sample': {'sample': self.job},
             'label': self.label(),
             'validation_frames': Int(chosen['validation_frames']),
             'split_seed': Int(1000 * self.seed + 100),
         }
         if drawn > frames:
-            inputs['select'] = {'select': self.selection(frames)}
+            inputs['select'] = {'select': committee_selection(self.job, frames, self.seed)}
         return inputs
 
     def dynamics(self) -> tuple[dict[str, Any], Int]:
         """Molecular dynamics between rounds, and how many frames are taken of each run."""
         settings = {**self.inputs['later_rounds']['dynamics'], 'seed': self.seed}
         frames = Int(settings.pop('frames'))
-        return {'md': {**self.job(), **supercell_inputs(settings, self.structure)}}, frames
-
-    def selection(self, frames: int) -> dict[str, Any]:
-        """Of a larger pool, the frames on which the committee disagrees, weighed as neutrons do."""
-        return {
-            **self.job(),
-            'count': Int(frames),
-            'seed': Int(1000 * self.seed + 200),
-            'method': Str('committee'),
-            'descriptors': Str('mace'),
-            'settings': Dict({'weights': 'neutron'}),
-        }
+        return {'md': {**self.job, **supercell_inputs(settings, self.structure)}}, frames
 
     def training(self, name: str, threads: int, *, start: Any = None) -> dict[str, Any]:
         """Inputs of `insbench.finetune`, from scratch or from a potential."""
@@ -116,20 +108,7 @@ class CampaignParts:
 
     def validation(self) -> dict[str, Any]:
         """Molecular dynamics and checks of the last round's leader."""
-        chosen = self.inputs['validation']
-        md = {'processes': 1, **self.inputs['md'], 'seed': self.seed}
-        inputs = {
-            'spread_frames': Int(chosen['spread_frames']),
-            'md': {'md': {**self.job(), **supercell_inputs(md, self.structure)}},
-            'evaluate': {'evaluate': self.job()},
-            'judge': {'validate': {**self.job(), 'limits': Dict(chosen['limits'])}},
-        }
-        if chosen['spectra']:
-            inputs['ins'] = {
-                'ins': {**self.job(), 'parameters': Dict(self.inputs['ins'])},
-                'broadening': Dict(self.inputs['broadening']),
-            }
-        return inputs
+        return judging_inputs(self.job_code, self.inputs, self.structure, seed=self.seed)
 
     def reference(self, pressures: Sequence[float]) -> dict[str, Any]:
         """The reference gives way to what the campaign waits for."""
@@ -138,17 +117,15 @@ class CampaignParts:
         return {
             'relax': {**self.relax(pressures), 'pw_base': pw},
             'sample': {
-                'sample': {**self.job(), 'settings': gamma_settings(self.inputs['reference'])}
+                'sample': {**self.job, 'settings': gamma_settings(self.inputs['reference'])}
             },
             'label': label_inputs(self.inputs, mesh=self.mesh, pw=pw),
-            'fit': {'fit': self.job()},
+            'fit': {'fit': self.job},
         }
 
     def phonons(self) -> dict[str, Any]:
         """Inputs of `insbench.phonons`."""
-        return {
-            'phonons': {**self.job(), **supercell_inputs(self.inputs['phonons'], self.structure)}
-        }
+        return {'phonons': {**self.job, **supercell_inputs(self.inputs['phonons'], self.structure)}}
 
 
 def _with_margin(pressures: Sequence[float], margin: float) -> list[float]:

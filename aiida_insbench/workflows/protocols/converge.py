@@ -17,7 +17,7 @@ from aiida_insbench.workflows.protocols.dft import (
     pw_inputs,
 )
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
-from aiida_insbench.workflows.protocols.options import job_metadata
+from aiida_insbench.workflows.protocols.options import job_inputs
 from aiida_insbench.workflows.protocols.rounds import rattle_of
 
 UNIT = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
@@ -80,7 +80,7 @@ class ConvergeProtocol(CampaignProtocolMixin):
         if len(cutoffs) < 2:
             raise InputError('Give at least two pairs of cutoffs: one cannot be compared.')
         atoms = structure.get_ase()
-        job = {'code': job_code, 'metadata': job_metadata(1)}
+        job = job_inputs(job_code)
         first = inputs['first_round']['settings']
         settings = {
             **first,

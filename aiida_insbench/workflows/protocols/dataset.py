@@ -21,7 +21,7 @@ from aiida_insbench.workflows.protocols.dft import (
     unit_cell_mesh,
 )
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
-from aiida_insbench.workflows.protocols.options import job_metadata
+from aiida_insbench.workflows.protocols.options import committee_selection, job_inputs
 from aiida_insbench.workflows.protocols.rounds import rattle_of, shared_cells
 
 
@@ -51,9 +51,9 @@ class DatasetProtocol(CampaignProtocolMixin):
         """Fill a builder.
 
         Frames are drawn about the crystal relaxed by DFT at each pressure: whole molecules moved
-        and atoms rattled or, with a `potential`, along its modes with equal energy in each or, with
-        a `committee`, along those it disputes. Of ``pool_per_frame`` times as many as wanted those
-        are labelled that differ most, and of a committee those it disputes.
+        and atoms rattled or, with a `potential` or a `committee`, along modes by the method of
+        ``later_rounds``. Of ``pool_per_frame`` times as many as wanted those are labelled that
+        differ most, and with a committee those on which it disagrees.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class DatasetProtocol(CampaignProtocolMixin):
         potential : PotentialData, optional
             A first potential: its modes are followed, its descriptors tell frames apart.
         committee : mapping of str to PotentialData, optional
-            Two potentials or more, in place of one.
+            Two potentials or more; without `potential` the first one's modes are followed.
         known : DatasetData, optional
             Frames labelled before.
         convergence : Dict, optional
@@ -104,10 +104,12 @@ class DatasetProtocol(CampaignProtocolMixin):
         atoms = structure.get_ase()
         mesh = unit_cell_mesh(inputs, atoms.cell.array)
         pw = pw_inputs(pw_code, inputs, pseudos, cutoffs, ranks=ranks, atoms=atoms)
-        job = {'code': job_code, 'metadata': job_metadata(1)}
+        job = job_inputs(job_code)
         several = dict(committee or {})
-        follows = 'disputed-modes' if several else 'equal-energy' if potential is not None else None
-        round_name = 'first_round' if follows is None else 'later_rounds'
+        if several and potential is None:
+            potential = next(iter(several.values()))
+        follows = potential is not None
+        round_name = 'later_rounds' if follows else 'first_round'
         frames = int(chosen['frames'] or inputs[round_name]['frames'])
         pool = math.ceil(frames * float(chosen['pool_per_frame']))
         builder = cls.get_builder()  # type: ignore[attr-defined]
@@ -127,8 +129,11 @@ class DatasetProtocol(CampaignProtocolMixin):
             relax = relax_inputs(inputs, targets, mesh=mesh, pw=pw)
             builder.relax = {key: value for key, value in relax.items() if key != 'pressures'}
         if pool > frames:
-            selection = _selection(chosen, frames, seed, follows)
-            builder.select = {'select': {**job, **selection}}
+            if several:
+                selection = committee_selection(job, frames, seed)
+            else:
+                selection = _selection(job, chosen, frames, seed, follows=follows)
+            builder.select = {'select': selection}
         if several:
             builder.committee = several
         for name, node in (('potential', potential), ('known', known)):
@@ -138,15 +143,15 @@ class DatasetProtocol(CampaignProtocolMixin):
 
 
 def _methods(
-    inputs: Mapping[str, Any], structure: StructureData, count: int, *, follows: str | None
+    inputs: Mapping[str, Any], structure: StructureData, count: int, *, follows: bool
 ) -> dict[str, Dict]:
     chosen = inputs['dataset']
     made = {}
-    if follows is not None:
+    if follows:
         second = inputs['later_rounds']
         made['modes'] = {
             'seed_offset': 0,
-            'method': follows,
+            'method': second['method'],
             'cells': shared_cells(second['cells'], count),
             'settings': dict(second['settings']),
             'relaxed': False,
@@ -172,14 +177,11 @@ def _methods(
 
 
 def _selection(
-    chosen: Mapping[str, Any], frames: int, seed: int, follows: str | None
+    job: Mapping[str, Any], chosen: Mapping[str, Any], frames: int, seed: int, *, follows: bool
 ) -> dict[str, Any]:
-    descriptors = chosen['descriptors'] or ('soap' if follows is None else 'mace')
-    inputs = {
+    return {
+        **job,
         'count': Int(frames),
         'seed': Int(1000 * seed + 200),
-        'descriptors': Str(descriptors),
+        'descriptors': Str(chosen['descriptors'] or ('mace' if follows else 'soap')),
     }
-    if follows == 'disputed-modes':
-        inputs |= {'method': Str('committee'), 'settings': Dict({'weights': 'neutron'})}
-    return inputs

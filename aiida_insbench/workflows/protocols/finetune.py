@@ -11,7 +11,7 @@ from aiida.orm import AbstractCode, List
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
-from aiida_insbench.workflows.protocols.options import job_metadata, train_inputs
+from aiida_insbench.workflows.protocols.options import job_inputs, train_inputs
 
 
 class FinetuneProtocol(CampaignProtocolMixin):
@@ -77,7 +77,7 @@ class FinetuneProtocol(CampaignProtocolMixin):
             train['replay'] = replay
         builder.training = {'train': train}
         builder.seeds = List(list(seeds))
-        builder.evaluate = {'evaluate': {'code': job_code, 'metadata': job_metadata(threads)}}
+        builder.evaluate = {'evaluate': job_inputs(job_code, threads)}
         if held_out is not None:
             builder.held_out = held_out
         return builder

@@ -20,7 +20,7 @@ from aiida_insbench.workflows.protocols.dft import (
     unit_cell_mesh,
 )
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
-from aiida_insbench.workflows.protocols.options import job_metadata
+from aiida_insbench.workflows.protocols.options import job_inputs
 
 
 class ReferenceProtocol(CampaignProtocolMixin):
@@ -80,7 +80,7 @@ class ReferenceProtocol(CampaignProtocolMixin):
         mesh = unit_cell_mesh(inputs, structure.get_ase().cell.array)
         atoms = structure.get_ase()
         pw = pw_inputs(pw_code, inputs, pseudos, cutoffs, ranks=ranks, atoms=atoms)
-        job = {'code': job_code, 'metadata': job_metadata(1)}
+        job = job_inputs(job_code)
         builder = cls.get_builder()  # type: ignore[attr-defined]
         builder.relax = {
             'structure': structure,

@@ -15,7 +15,7 @@ from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.pressure import check_pressures, pressure_label
 from aiida_insbench.workflows.protocols.dft import supercell_inputs
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
-from aiida_insbench.workflows.protocols.options import job_metadata
+from aiida_insbench.workflows.protocols.options import job_inputs, spectra_inputs
 
 
 class ValidateProtocol(CampaignProtocolMixin):
@@ -88,10 +88,8 @@ class ValidateProtocol(CampaignProtocolMixin):
         inputs = cls.get_protocol_inputs(protocol, overrides)
         pressures = check_pressures(pressures)
         labels = [pressure_label(value) for value in pressures]
-        chosen = inputs['validation']
         builder = cls.get_builder()  # type: ignore[attr-defined]
         builder.potential = potential
-        builder.spread_frames = Int(chosen['spread_frames'])
         if structures:
             missing = [label for label in labels if label not in structures]
             if missing:
@@ -104,11 +102,10 @@ class ValidateProtocol(CampaignProtocolMixin):
         elif structure is not None:
             builder.phonons = {
                 'phonons': {
-                    'code': job_code,
+                    **job_inputs(job_code),
                     'structure': structure,
                     'pressures': List(list(pressures)),
                     **supercell_inputs(inputs['phonons'], structure),
-                    'metadata': job_metadata(1),
                 }
             }
         else:
@@ -119,20 +116,30 @@ class ValidateProtocol(CampaignProtocolMixin):
                 builder[name] = value
         builder.committee = dict(committee or {})
         builder.dft_structures = dict(dft_structures or {})
-        job = {'code': job_code, 'metadata': job_metadata(1)}
-        md = {'processes': threads, **inputs['md'], 'seed': seed}
-        builder.md = {
-            'md': {
-                'code': job_code,
-                **supercell_inputs(md, structure),
-                'metadata': job_metadata(threads),
-            }
-        }
-        builder.evaluate = {'evaluate': job}
-        if chosen['spectra']:
-            builder.ins = {
-                'ins': {**job, 'parameters': Dict(inputs['ins'])},
-                'broadening': Dict(inputs['broadening']),
-            }
-        builder.judge = {'validate': {**job, 'limits': Dict(chosen['limits'])}}
+        judging = judging_inputs(job_code, inputs, structure, seed=seed, threads=threads)
+        for name, value in judging.items():
+            builder[name] = value
         return builder
+
+
+def judging_inputs(
+    job_code: AbstractCode,
+    inputs: Mapping[str, Any],
+    structure: StructureData,
+    *,
+    seed: int,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Inputs of `insbench.validate` that depend on the protocol alone: runs, checks, limits."""
+    chosen = inputs['validation']
+    job = job_inputs(job_code)
+    md = supercell_inputs({'processes': threads, **inputs['md'], 'seed': seed}, structure)
+    made = {
+        'spread_frames': Int(chosen['spread_frames']),
+        'md': {'md': {**job_inputs(job_code, threads), **md}},
+        'evaluate': {'evaluate': job},
+        'judge': {'validate': {**job, 'limits': Dict(chosen['limits'])}},
+    }
+    if chosen['spectra']:
+        made['ins'] = spectra_inputs(job, inputs)
+    return made
