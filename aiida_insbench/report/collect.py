@@ -10,6 +10,7 @@ from aiida.orm import CalcJobNode, QueryBuilder, WorkChainNode
 from aiida_insbench.queries import force_constants_of, latest, pw_calculations_behind
 from aiida_insbench.report.analysed_modes import analysed_modes
 from aiida_insbench.report.mode_view import mode_view, too_large
+from aiida_insbench.science.campaign.names import in_order, leader_of
 from aiida_insbench.science.errors import InputError, InsbenchError
 from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.workflows.relax import BASIS_CHANGED
@@ -83,7 +84,7 @@ def collect(campaign: WorkChainNode) -> dict[str, Any]:
 
 def round_names(campaign: WorkChainNode) -> list[str]:
     """Rounds of a campaign that have potentials, in their order."""
-    return sorted(campaign.outputs.potentials, key=lambda name: int(name.rpartition('_')[2]))
+    return in_order(campaign.outputs.potentials)
 
 
 def words(name: str) -> str:
@@ -151,7 +152,7 @@ def _curve(campaign: WorkChainNode, name: str) -> dict[str, Any] | None:
     curves = campaign.outputs.training_curves
     if name not in curves:
         return None
-    leader = min(curves[name], key=lambda member: int(member.rpartition('_')[2]))
+    leader = leader_of(curves[name])
     found: dict[str, Any] = curves[name][leader].get_dict()
     return found
 

@@ -1,7 +1,7 @@
 """`CampaignWorkChain`: rounds of data and training until spectra no longer depend on the training.
 
 A committee of potentials is trained on few labelled frames and asked for INS spectra under
-pressure. While its members do not agree on them, frames are added where they disagree most. Then
+pressure. While its members do not agree on them, frames are added and all are trained on. Then
 the potentials of all rounds are judged: errors, mode shifts, molecular dynamics, benchmark.
 """
 
@@ -107,7 +107,7 @@ class CampaignWorkChain(CampaignProtocol, RoundSteps, JudgementSteps, WorkChain)
         self.ctx.reference_pk = self.submit(ReferenceWorkChain, **inputs).pk
 
     def results(self) -> ExitCode | None:
-        """Say why no further round was run, or which one failed."""
+        """Say which round failed, if one did."""
         if self.ctx.broken:
             return self.exit_codes.ERROR_ROUND_FAILED.format(reason=self.ctx.broken)
         return None

@@ -12,7 +12,8 @@ from aiida.orm import Int, Str
 from aiida_insbench.calculations.datasets import merge_datasets
 from aiida_insbench.calculations.trajectories import frames_of_trajectories
 from aiida_insbench.data.dataset import DatasetData
-from aiida_insbench.workflows.committee import leader_of, outputs_by_member
+from aiida_insbench.science.campaign.names import leader_of
+from aiida_insbench.workflows.committee import outputs_by_member
 from aiida_insbench.workflows.dataset import DatasetWorkChain
 from aiida_insbench.workflows.md_base import MDBaseWorkChain
 

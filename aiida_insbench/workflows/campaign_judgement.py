@@ -8,9 +8,10 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext
 from aiida.orm import load_node
 
+from aiida_insbench.science.campaign.names import leader_of
 from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
 from aiida_insbench.workflows.benchmark import BenchmarkWorkChain
-from aiida_insbench.workflows.committee import leader_of, outputs_by_member
+from aiida_insbench.workflows.committee import outputs_by_member
 from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain
 from aiida_insbench.workflows.sub_process import failure_of
 from aiida_insbench.workflows.validate import ValidateWorkChain

@@ -11,15 +11,11 @@ from aiida.orm import Dict
 from aiida_insbench.calculations.rounds import AT, BEFORE, assess_round
 from aiida_insbench.queries import called
 from aiida_insbench.queries.cost import cost_of_jobs
+from aiida_insbench.science.campaign.names import in_order, leader_of
 from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.workflows.campaign_checks import frames_drawn
 from aiida_insbench.workflows.campaign_data import PARTS, DataSteps, next_number
-from aiida_insbench.workflows.committee import (
-    CommitteeWorkChain,
-    leader_of,
-    outputs_by_member,
-    seed_of,
-)
+from aiida_insbench.workflows.committee import CommitteeWorkChain, outputs_by_member
 from aiida_insbench.workflows.evaluate_base import EvaluateBaseWorkChain, committee_settings
 from aiida_insbench.workflows.finetune import FinetuneWorkChain
 from aiida_insbench.workflows.job_base import flatten
@@ -116,7 +112,7 @@ class RoundSteps(DataSteps):
             running[f'{key}_calibration'] = self.submit(EvaluateBaseWorkChain, **evaluate)
         return ToContext(**running)
 
-    def inspect_committee(self) -> ExitCode | None:
+    def inspect_committee(self) -> None:
         """Attach potentials, modes and spectra of this round."""
         name = f'round_{self.ctx.number}'
         for member, potential in self.ctx.committee.items():
@@ -131,7 +127,6 @@ class RoundSteps(DataSteps):
                 self.out(f'{namespace}.{name}.{label}', output)
         for label, output in flatten(outputs_by_member(self.ctx[name], 'spectrum')):
             self.out(f'committee_spectrum.{name}.{label}', output)
-        return None
 
     def assess(self) -> ExitCode | None:
         """Distances within the committee, what they are worth, and whether to go on."""
@@ -168,7 +163,7 @@ class RoundSteps(DataSteps):
         return {
             'number': self.ctx.number,
             'labels': list(pressure_labels(self.inputs.pressures.get_list())),
-            'members': sorted(self.ctx.committee, key=seed_of),
+            'members': in_order(self.ctx.committee),
             'n_frames': self.ctx.dataset.n_frames + self.ctx.validation.n_frames,
             'next_frames': frames_drawn(self.inputs.later_rounds),
             'core_hours': cost_of_jobs(called([self.node.pk])).total('core_hours'),
@@ -191,9 +186,9 @@ class RoundSteps(DataSteps):
     def _break_off(self, stage: str, node: Any) -> ExitCode | None:
         """Stop at once in the first round; later, judge what there is."""
         failure = failure_of(self, stage, node)  # type: ignore[arg-type]
-        if not self.ctx.judged:
+        if failure is None or not self.ctx.judged:
             return failure
-        self.ctx.broken = f'{stage} <{node.pk}> failed: [{node.exit_status}] {node.exit_message}'
+        self.ctx.broken = failure.message
         self.ctx.finished = True
         self.report(self.ctx.broken)
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from aiida.common import AttributeDict
@@ -110,13 +109,3 @@ def outputs_by_member(node: Any, name: str) -> dict[str, dict[str, Any]]:
     outputs = node.outputs
     found = outputs[name] if name in outputs else {}  # noqa: SIM401 - it has no `get`
     return {member: dict(by_label) for member, by_label in found.items()}
-
-
-def leader_of(members: Iterable[str]) -> str:
-    """Name of the member with the smallest seed."""
-    return min(members, key=seed_of)
-
-
-def seed_of(member: str) -> int:
-    """Number in a member's name, such as seed_1."""
-    return int(member.rpartition('_')[2])

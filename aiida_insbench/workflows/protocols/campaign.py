@@ -10,6 +10,7 @@ from aiida.orm import AbstractCode, Dict, List, StructureData
 
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.data.spectrum import SpectrumData
+from aiida_insbench.science.campaign.names import in_order
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.workflows.protocols.benchmark import RULES, frozen_rules
@@ -159,7 +160,7 @@ class CampaignProtocol(CampaignProtocolMixin):
                     fix='Submit it anew; with caching on, what it has computed is taken over.',
                 )
             )
-        last = max(outputs.committees, key=lambda name: int(name.rpartition('_')[2]))
+        last = in_order(outputs.committees)[-1]
         return {
             'dataset': outputs.dataset,
             'validation': outputs.validation,
