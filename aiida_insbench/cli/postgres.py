@@ -72,42 +72,86 @@ def connect(superuser: Superuser) -> Any:
     return postgres
 
 
-def create(postgres: Any, name: str, password: str) -> None:
+def create(postgres: Any, name: str, password: str, *, mark: str) -> bool:
     """Make a role and a database of the same name that it owns; both or none.
+
+    A role that bears `mark`, and its database with all that is in it, are taken again.
+
+    Parameters
+    ----------
+    postgres : Postgres
+        Of `connect`.
+    name : str
+        Of role and database.
+    password : str
+        That the role gets.
+    mark : str
+        Comment that tells whose role it is.
+
+    Returns
+    -------
+    bool
+        Whether there was such a role.
 
     Raises
     ------
     InputError
-        One of the name is there already, or the server lacks the locale.
+        One of the name is there that does not bear the mark, or the server lacks the locale.
     """
     import psycopg
 
-    taken = name_taken(postgres, name)
+    taken = name_taken(postgres, name, mark=mark)
     if taken:
         raise InputError(taken)
-    postgres.create_dbuser(name, password)
+    there = is_ours(postgres, name, mark=mark)
     try:
-        postgres.create_db(name, name)
+        if there:
+            postgres.execute(f'ALTER ROLE "{name}" PASSWORD \'{password}\'')
+        else:
+            _create_role(postgres, name, password, mark)
+        if not postgres.db_exists(name):
+            postgres.create_db(name, name)
     except psycopg.Error as exc:
-        postgres.drop_dbuser(name)
+        if not there and is_ours(postgres, name, mark=mark):
+            postgres.drop_dbuser(name)
         raise InputError(
             format_error(
-                f'The database {name} could not be made: {str(exc).strip()}.',
+                f'Role and database {name} could not be made: {str(exc).strip()}.',
                 fix='If the locale is meant: on the server, as root, make en_US.UTF-8 '
                 '(apt-get install locales, locale-gen en_US.UTF-8) and restart PostgreSQL.',
             )
         ) from exc
+    return there
 
 
-def name_taken(postgres: Any, name: str) -> str:
-    """What is wrong with a name for role and database; empty if nothing."""
-    for what, exists in (('role', postgres.dbuser_exists), ('database', postgres.db_exists)):
-        if exists(name):
+def _create_role(postgres: Any, name: str, password: str, mark: str) -> None:
+    """Make a role in one transaction: there is never one that does not say whose it is."""
+    quoted = mark.replace("'", "''")
+    postgres.execute(
+        f'CREATE USER "{name}" PASSWORD \'{password}\'; '
+        f'COMMENT ON ROLE "{name}" IS \'{quoted}\'; GRANT "{name}" TO current_user'
+    )
+
+
+def name_taken(postgres: Any, name: str, *, mark: str) -> str:
+    """What is wrong with a name for role and database; empty if nothing, or if they are ours."""
+    for what, exists, owner in (
+        ('role', postgres.dbuser_exists, name),
+        ('database', postgres.db_exists, _owner_of_database(postgres, name)),
+    ):
+        if exists(name) and not (owner == name and is_ours(postgres, name, mark=mark)):
+            comment = _comment_on_role(postgres, name)
             return format_error(
-                f'The server has a {what} {name} already, which this command did not make.',
+                f'The server has a {what} {name} already, which this command did not make here.',
+                reason=f'It is noted there: {comment}.' if comment else '',
                 fix='Take another --name for the profile.',
             )
     return ''
+
+
+def is_ours(postgres: Any, name: str, *, mark: str) -> bool:
+    """Whether there is a role of the name that bears the mark."""
+    return _comment_on_role(postgres, name) == mark
 
 
 def drop(postgres: Any, name: str) -> None:
@@ -116,6 +160,24 @@ def drop(postgres: Any, name: str) -> None:
         postgres.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     if postgres.dbuser_exists(name):
         postgres.drop_dbuser(name)
+
+
+def _comment_on_role(postgres: Any, name: str) -> str:
+    query = f"SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = '{name}'"  # noqa: S608 - passed check_name
+    return _only_value(postgres.execute(query))
+
+
+def _owner_of_database(postgres: Any, name: str) -> str:
+    query = f"SELECT datdba::regrole::text FROM pg_database WHERE datname = '{name}'"  # noqa: S608 - passed check_name
+    return _only_value(postgres.execute(query)).strip('"')
+
+
+def _only_value(rows: Any) -> str:
+    """Of an answer of pgsu: rows by psycopg, lines by psql."""
+    if not rows:
+        return ''
+    value = rows[0] if isinstance(rows[0], str) else rows[0][0]
+    return (value or '').strip()
 
 
 def _become_postgres(postgres: Any) -> bool:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from aiida_insbench.cli.pseudo_files import opened, read_cutoffs, read_pseudos
+from aiida_insbench.cli.site import MADE_BY_SETUP
 from aiida_insbench.science.errors import InputError, format_error
-from aiida_insbench.science.pseudo_cutoffs import NORMAL
+from aiida_insbench.science.pseudo_cutoffs import NORMAL, Cutoffs
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,12 @@ def install_family(
     """
     from aiida_pseudo.groups.family import CutoffsPseudoPotentialFamily, PseudoPotentialFamily
 
-    from aiida_insbench.workflows.protocols.dft import functional_of_pseudos
-
     _refuse_taken(label, PseudoPotentialFamily)
-    with opened(source) as folder:
-        pseudos = read_pseudos(folder)
-        functional = functional_of_pseudos(pseudos)
-        found = read_cutoffs(folder, pseudos, cutoffs_file)
+    pseudos, functional, found = read_family(source, cutoffs_file=cutoffs_file)
+    new = [node for node in pseudos.values() if not node.is_stored]
     family = CutoffsPseudoPotentialFamily(label=label, description=description).store()
     family.add_nodes([node if node.is_stored else node.store() for node in pseudos.values()])
+    family.base.extras.set(MADE_BY_SETUP, [node.uuid for node in new])
     lacking = {}
     for stringency, cutoffs in found.items():
         without = sorted(set(pseudos) - set(cutoffs))
@@ -80,6 +78,24 @@ def install_family(
     if NORMAL in family.get_cutoff_stringencies():
         family.set_default_stringency(NORMAL)
     return Installed(family, lacking, functional)
+
+
+def read_family(
+    source: Path, *, cutoffs_file: Path | None = None
+) -> tuple[dict[str, Any], str, Cutoffs]:
+    """Pseudopotentials by element, their functional and cutoffs (Ry), of a folder or an archive.
+
+    Raises
+    ------
+    InputError
+        As `install_family`.
+    """
+    from aiida_insbench.workflows.protocols.dft import functional_of_pseudos
+
+    with opened(source) as folder:
+        pseudos = read_pseudos(folder)
+        functional = functional_of_pseudos(pseudos)
+        return pseudos, functional, read_cutoffs(folder, pseudos, cutoffs_file)
 
 
 def _refuse_taken(label: str, kind: Any) -> None:
@@ -114,7 +130,7 @@ def load_family(label: str) -> Any:
         format_error(
             f'There is no family of pseudopotentials {label}.',
             reason=f'There are {there}.' if there else 'There are none yet.',
-            fix='`aiida-insbench pseudos install FOLDER --label LABEL` makes one.',
+            fix='`aiida-insbench setup pseudos FOLDER --label LABEL` makes one.',
         )
     )
 

@@ -27,7 +27,8 @@ def cmd_pseudos() -> None:
 def cmd_install(source, label, cutoffs_file, description) -> None:  # type: ignore[no-untyped-def]
     r"""Make a family of the .upf files of SOURCE, a folder or an archive (zip, tar.gz).
 
-    Recommended cutoffs are taken from files such as Si.toml or one .json beside them.
+    Recommended cutoffs are taken from files such as Si.toml or one .json beside them. As `setup
+    pseudos`, which undoes it too.
 
     \b
     Example: aiida-insbench pseudos install SSSP_1.3.0_PBE_efficiency.tar.gz
@@ -42,6 +43,11 @@ def cmd_install(source, label, cutoffs_file, description) -> None:  # type: igno
         )
     except InputError as exc:
         echo.echo_critical(str(exc))
+    say_installed(label, done)
+
+
+def say_installed(label, done) -> None:  # type: ignore[no-untyped-def]
+    """Say what a family holds, and which cutoffs it could not keep."""
     family = done.family
     for stringency, elements in done.without_cutoffs.items():
         echo.echo_warning(

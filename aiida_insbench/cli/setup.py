@@ -7,118 +7,96 @@ from pathlib import Path
 import click
 from aiida.cmdline.utils import decorators, echo
 
+from aiida_insbench.cli.setup_codes import cmd_setup_codes
+from aiida_insbench.cli.setup_computer import cmd_setup_computer
+from aiida_insbench.cli.setup_profile import cmd_setup_profile
+from aiida_insbench.cli.setup_pseudos import cmd_setup_pseudos
+
 
 @click.group('setup', invoke_without_command=True)
 @click.option('--work', type=click.Path(file_okay=False, path_type=Path), help='Where jobs run.')
 @click.option('--slots', type=click.IntRange(min=1), help='Jobs at once; default one per core.')
+@click.option('--dry-run', is_flag=True, help='Say what would be done; change nothing.')
+@click.option('--undo', is_flag=True, help='Remove that computer and its codes, if unused.')
 @click.pass_context
-def cmd_setup(ctx, work, slots) -> None:  # type: ignore[no-untyped-def]
-    r"""Make the computer insbench-local and the codes pw and insbench-job on it; or a profile.
+def cmd_setup(ctx, work, slots, dry_run, undo) -> None:  # type: ignore[no-untyped-def]
+    r"""Make what work needs: a profile, computers, codes, pseudopotentials.
+
+    Without a command: the computer insbench-local, which is this machine, and on it the codes pw
+    and insbench-job.
 
     \b
     Example: aiida-insbench setup --work ~/insbench-work
     """
     if ctx.invoked_subcommand is not None:
+        given = [name for name, value in ctx.params.items() if value]
+        if given:
+            option = given[0].replace('_', '-')
+            raise click.UsageError(f'Give --{option} after {ctx.invoked_subcommand}.')
         return
-    if work is None:
+    if work is None and not undo:
         raise click.UsageError("Missing option '--work'.")
-    _setup_computer_and_codes(work, slots)
+    _setup_this_machine(work, slots, dry_run=dry_run, undo=undo)
 
 
 @decorators.with_dbenv()
-def _setup_computer_and_codes(work, slots) -> None:  # type: ignore[no-untyped-def]
-    from aiida_insbench.cli.site import prepare_codes, prepare_computer
+def _setup_this_machine(work, slots, *, dry_run, undo) -> None:  # type: ignore[no-untyped-def]
     from aiida_insbench.science.errors import InputError
 
     try:
-        computer = prepare_computer(work, slots=slots)
-        codes = prepare_codes(computer)
+        if undo:
+            _undo(dry_run=dry_run)
+        elif dry_run:
+            _say(work)
+        else:
+            _make(work, slots)
     except InputError as exc:
         echo.echo_critical(str(exc))
-    for code in codes:
+
+
+def _make(work, slots) -> None:  # type: ignore[no-untyped-def]
+    from aiida_insbench.cli.site import find_job_program, find_pw, prepare_codes, prepare_computer
+
+    for find in (find_pw, find_job_program):  # before anything is made
+        find()
+    for code in prepare_codes(prepare_computer(work, slots=slots)):
         echo.echo_success(f'{code.full_label}: {code.filepath_executable}')
 
 
-@cmd_setup.command('profile')
-@click.option('--name', default='insbench', show_default=True, help='Name of the profile.')
-@click.option('--postgres', is_flag=True, help='Keep the data in PostgreSQL instead of SQLite.')
-@click.option('--postgres-hostname', default='localhost', show_default=True, help='Its machine.')
-@click.option(
-    '--postgres-port',
-    type=click.IntRange(1, 65535),
-    default=5432,
-    show_default=True,
-    envvar='INSBENCH_POSTGRES_PORT',
-    help='Its port; also INSBENCH_POSTGRES_PORT.',
-)
-@click.option(
-    '--postgres-username', default='postgres', show_default=True, help='A superuser of it.'
-)
-@click.option(
-    '--postgres-password',
-    envvar='INSBENCH_POSTGRES_PASSWORD',
-    help="The superuser's password; better in INSBENCH_POSTGRES_PASSWORD, which is not seen.",
-)
-@click.option('--dry-run', is_flag=True, help='Say what would be done; change nothing.')
-@click.option('--undo', is_flag=True, help='Remove the profile with all its data.')
-@click.option('--yes', is_flag=True, help='Do not ask before removing.')
-def cmd_setup_profile(name, postgres, dry_run, undo, yes, **access) -> None:  # type: ignore[no-untyped-def]
-    r"""Make an AiiDA profile: SQLite and ZeroMQ, or PostgreSQL and RabbitMQ where it answers.
+def _say(work) -> None:  # type: ignore[no-untyped-def]
+    from aiida_insbench.cli.codes import stored_codes
+    from aiida_insbench.cli.computers import load_computer
+    from aiida_insbench.cli.site import COMPUTER, find_job_program, find_pw
 
-    \b
-    Example: aiida-insbench setup profile --name group --postgres
-    """
-    from aiida_insbench.cli.postgres import Superuser
-    from aiida_insbench.cli.profiles import check_name, exists
-    from aiida_insbench.science.errors import InputError
-
-    superuser = Superuser(**{key.removeprefix('postgres_'): access[key] for key in access})
-    try:
-        check_name(name)
-        there = exists(name)
-        if undo:
-            _undo_profile(name, superuser, there=there, dry_run=dry_run, yes=yes)
-        elif there:
-            click.echo(f'The profile {name} is there.')
-        else:
-            _make_profile(name, superuser if postgres else None, dry_run=dry_run)
-    except InputError as exc:
-        raise click.ClickException(str(exc)) from exc
+    computer = load_computer(COMPUTER)
+    there = stored_codes(computer) if computer else {}
+    if computer:
+        echo.echo_report(f'The computer {COMPUTER} is there, work in {computer.get_workdir()}.')
+    else:
+        echo.echo_report(f'Would make the computer {COMPUTER}, work in {work.resolve()}.')
+    for label, find in (('pw', find_pw), ('insbench-job', find_job_program)):
+        path = there[label].filepath_executable if label in there else find()
+        state = 'is there' if label in there else 'would be made'
+        echo.echo_report(f'The code {label}@{COMPUTER} {state}: {path}.')
 
 
-def _make_profile(name, superuser, *, dry_run) -> None:  # type: ignore[no-untyped-def]
-    from aiida_insbench.cli import postgres as server
-    from aiida_insbench.cli.profiles import database_name, find_broker, make_profile
-    from aiida_insbench.science.errors import InputError
+def _undo(*, dry_run) -> None:  # type: ignore[no-untyped-def]
+    from aiida_insbench.cli.codes import undo_codes
+    from aiida_insbench.cli.computers import load_computer, undo_computer
+    from aiida_insbench.cli.site import COMPUTER, PLUGINS
 
-    data = 'SQLite'
-    if superuser is not None:
-        data = f'PostgreSQL at {superuser.place}, role and database {database_name(name)}'
-    if dry_run:
-        messages = 'ZeroMQ'
-        if superuser is not None:
-            taken = server.name_taken(server.connect(superuser), database_name(name))
-            if taken:
-                raise InputError(taken)
-            messages = find_broker()[2]
-        click.echo(f'Would make the profile {name}: data in {data}; messages by {messages}.')
+    computer = load_computer(COMPUTER)
+    if computer is None:
+        echo.echo_report(f'There is no computer {COMPUTER}.')
         return
-    messages = make_profile(name, superuser)
-    click.echo(f'Made the profile {name}: data in {data}; messages by {messages}.')
-    if messages.startswith('RabbitMQ'):
-        click.echo(
-            'RabbitMQ needs `consumer_timeout = 36000000000` in its configuration: else it hands '
-            'out again what takes longer than 30 minutes.'
-        )
+    codes = undo_codes(computer, tuple(PLUGINS), dry_run=dry_run)
+    if not dry_run:
+        undo_computer(COMPUTER, dry_run=False)
+    word = 'Would remove' if dry_run else 'Removed'
+    echo.echo_report(
+        f'{word} the computer {COMPUTER} and its codes {", ".join(codes) or "(none)"}.'
+    )
 
 
-def _undo_profile(name, superuser, *, there, dry_run, yes) -> None:  # type: ignore[no-untyped-def]
-    from aiida_insbench.cli.profiles import undo_profile
-
-    if not there:
-        click.echo(f'There is no profile {name}.')
-    elif dry_run:
-        click.echo(f'Would remove the profile {name} with all its data, database and role.')
-    elif yes or click.confirm(f'Remove the profile {name} with ALL its data?'):
-        undo_profile(name, superuser)
-        click.echo(f'Removed the profile {name}.')
+for _command in (cmd_setup_profile, cmd_setup_computer, cmd_setup_codes, cmd_setup_pseudos):
+    cmd_setup.add_command(_command)

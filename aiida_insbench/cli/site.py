@@ -14,6 +14,10 @@ from aiida.common.exceptions import NotExistent
 from aiida_insbench.science.errors import InputError, format_error
 
 COMPUTER = 'insbench-local'
+#: Property of computers, extra of codes and families: made by `setup`, which may remove them again.
+MADE_BY_SETUP = 'insbench_setup'
+#: Codes by label, and the calculation each is for.
+PLUGINS = {'pw': 'quantumespresso.pw', 'insbench-job': 'insbench.phonons'}
 _SLOTS_SCRIPT = """\
 # Jobs submitted to core.direct start at once; each waits here for as many of the {slots} slots of
 # this computer as it needs (INSBENCH_SLOTS). A slot is a locked file, free when its job has ended,
@@ -93,6 +97,7 @@ def prepare_computer(work_folder: Path, *, label: str = COMPUTER, slots: int | N
     computer.set_default_mpiprocs_per_machine(1)
     # Each poll writes to the database for every job that waits: at 1 s that took half a core.
     computer.set_minimum_job_poll_interval(2.0)
+    computer.set_property(MADE_BY_SETUP, True)
     computer.store()
     computer.configure(user=User.collection.get_default(), safe_interval=0.0, use_login_shell=False)
     return computer
@@ -106,14 +111,15 @@ def prepare_codes(computer: Any) -> tuple[Any, Any]:
     InputError
         If a program is not there; the message says how to install it.
     """
-    pw_environment = ''
-    if os.geteuid() == 0:
-        pw_environment = (
-            'export OMPI_ALLOW_RUN_AS_ROOT=1\nexport OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\n'
-        )
-    pw = _prepare_code(computer, 'pw', find_pw(), 'quantumespresso.pw', prepend_text=pw_environment)
-    job = _prepare_code(computer, 'insbench-job', find_job_program(), 'insbench.phonons')
-    return pw, job
+    pw = prepare_code(computer, 'pw', find_pw(), prepend_text=environment_of_pw())
+    return pw, prepare_code(computer, 'insbench-job', find_job_program())
+
+
+def environment_of_pw() -> str:
+    """What Open MPI wants before it runs as root; nothing for others."""
+    if os.geteuid() != 0:
+        return ''
+    return 'export OMPI_ALLOW_RUN_AS_ROOT=1\nexport OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\n'
 
 
 def find_pw() -> str:
@@ -198,9 +204,8 @@ def prepare_pseudos(paths: Sequence[Path]) -> dict[str, Any]:
     return nodes
 
 
-def _prepare_code(
-    computer: Any, label: str, path: str, plugin: str, *, prepend_text: str = ''
-) -> Any:
+def prepare_code(computer: Any, label: str, path: str, *, prepend_text: str = '') -> Any:
+    """Load or make the code `label`, of `PLUGINS`, on `computer`."""
     from aiida.orm import InstalledCode, load_code
 
     try:
@@ -210,7 +215,23 @@ def _prepare_code(
             label=label,
             computer=computer,
             filepath_executable=path,
-            default_calc_job_plugin=plugin,
+            default_calc_job_plugin=PLUGINS[label],
             prepend_text=prepend_text,
-        )
-        return code.store()
+        ).store()
+    code.base.extras.set(MADE_BY_SETUP, True)
+    return code
+
+
+def remove_nodes(nodes: Sequence[Any]) -> None:
+    """Remove nodes that nothing depends on, without a word."""
+    import logging
+
+    from aiida.tools import delete_nodes
+
+    log = logging.getLogger('aiida.delete')
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        delete_nodes([node.pk for node in nodes], dry_run=False)
+    finally:
+        log.setLevel(level)
