@@ -36,6 +36,7 @@ def cmd_doctor(mend, workers) -> None:  # type: ignore[no-untyped-def]
         except InputError as exc:
             faults += 1
             echo.echo_error(f'{name}: {exc}')
+    faults += _say_site()
     health = check_daemon()
     if health.faults and mend:
         echo.echo_report('mending the daemon')
@@ -49,3 +50,14 @@ def cmd_doctor(mend, workers) -> None:  # type: ignore[no-untyped-def]
         echo.echo_report('graphviz (dot) is absent; only `verdi node graph generate` needs it')
     if faults:
         raise SystemExit(1)
+
+
+def _say_site() -> int:
+    """Say what is found of storage, broker, computers and codes; return the number of faults."""
+    from aiida_insbench.cli.site_checks import check_site
+
+    found = list(check_site())
+    say = {True: echo.echo_success, False: echo.echo_error, None: echo.echo_report}
+    for one in found:
+        say[one.good](f'{one.name}: {one.text}')
+    return sum(one.good is False for one in found)
