@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from aiida_insbench.science.dataset_summary import frame_counts, label_statistic
 from aiida_insbench.science.dft_levels import functional_of
 from aiida_insbench.science.dft_settings import level_in_words
 from aiida_insbench.science.errors import DatasetError
+from aiida_insbench.science.safe_json import load_json
 
 #: Failed frames that the text names one by one.
 _MOST_FAILED = 10
@@ -115,9 +115,10 @@ def read_level(path: Path | None, *, functional: str | None, code: str) -> dict[
     if path is None:
         return {'functional': str(functional), **({'code': code} if code else {})}
     try:
-        level = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as exc:
-        raise DatasetError(f'{path} is no JSON: {exc}.') from exc
+        text = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as exc:
+        raise DatasetError(f'{path} cannot be read: {exc}.') from exc
+    level = load_json(text, name=str(path), error=DatasetError)
     if not isinstance(level, dict):
         raise DatasetError(f'{path} holds no JSON object.')
     return level

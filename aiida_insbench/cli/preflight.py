@@ -6,8 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from aiida_insbench.science.errors import InputError, StructureError, format_error
-from aiida_insbench.science.structures import check_crystal
+from aiida_insbench.science.errors import InputError, format_error
 
 #: A demo campaign was seen to need 0.4 GB; the rest is for logs and the database.
 NEEDED_BYTES = 2 * 1024**3
@@ -37,30 +36,18 @@ def check_disk(folder: str | Path, *, needed: int = NEEDED_BYTES) -> str:
 
 
 def read_structure(path: Path) -> Any:
-    """Read a crystal from any format ASE knows.
+    """Read a crystal; see `aiida_insbench.science.structure_files.read_crystal_file`.
 
     Returns
     -------
     Atoms
-        Checked to be a crystal.
+        Checked to be a crystal whose sites are wholly occupied.
 
     Raises
     ------
     StructureError
-        If the file cannot be read or is no crystal.
+        If the file cannot be read or is no such crystal.
     """
-    import ase.io
+    from aiida_insbench.science.structure_files import read_crystal_file
 
-    if not path.is_file():
-        raise StructureError(f'{path}: no such file.')
-    try:
-        atoms = ase.io.read(path)
-    except Exception as exc:
-        raise StructureError(
-            format_error(
-                f'{path} cannot be read as a structure: {type(exc).__name__}: {exc}.',
-                fix='Give a CIF, POSCAR, extended XYZ or another format of ASE.',
-            )
-        ) from exc
-    check_crystal(atoms, name=path.name)
-    return atoms
+    return read_crystal_file(path)

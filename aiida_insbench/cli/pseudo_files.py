@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from aiida_insbench.cli.archives import unpack
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.pseudo_cutoffs import (
     NORMAL,
@@ -26,7 +25,7 @@ def opened(source: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If there is no such file, or it is no archive.
+        If there is no such file, or it is no archive that can be unpacked safely.
     """
     if source.is_dir():
         yield source
@@ -40,21 +39,8 @@ def opened(source: Path) -> Iterator[Path]:
             )
         )
     with tempfile.TemporaryDirectory() as place:
-        try:
-            shutil.unpack_archive(source, place, **_safely(source))
-        except (shutil.ReadError, tarfile.TarError, ValueError, OSError, EOFError) as exc:
-            raise InputError(
-                format_error(
-                    f'{source} cannot be unpacked: {exc}.',
-                    fix='Give a folder, or a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz.',
-                )
-            ) from exc
+        unpack(source, Path(place))
         yield Path(place)
-
-
-def _safely(source: Path) -> dict[str, Any]:
-    """Refuse members that lead out of the folder; zip archives never do."""
-    return {} if source.suffix.lower() == '.zip' else {'filter': 'data'}
 
 
 def read_pseudos(folder: Path) -> dict[str, Any]:

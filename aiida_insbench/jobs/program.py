@@ -3,7 +3,8 @@
 ``insbench-job ins --help``: a spectrum from a file of force constants, without a job file.
 
 Exit codes: 0 done; 10 the input is wrong (`InputError`); 11 the computation failed
-(`ComputationError`); 12 ended by SIGTERM, finished parts are on disk; 13 a fault of this program.
+(`ComputationError`); 12 ended by SIGTERM, finished parts are on disk; 13 a fault of this program;
+14 the disk is full.
 A failure leaves ``error.json`` (``type``, ``message``, ``code``); success leaves ``result.json``
 (``schema``, ``stage``, ``versions``, ``seconds``, ``result``).
 """
@@ -24,13 +25,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from aiida_insbench.jobs.disk import as_disk_full, keep_reserve, release_reserve
 from aiida_insbench.jobs.progress import Progress
+from aiida_insbench.jobs.stage_shapes import check_shape
 from aiida_insbench.science.errors import (
     ComputationError,
     InputError,
     InterruptedJobError,
     JobFileError,
 )
+from aiida_insbench.science.safe_json import load_json
 
 SCHEMA_VERSION = 1
 STAGES = (
@@ -47,7 +51,7 @@ STAGES = (
 )
 RESULT_FILE = 'result.json'
 ERROR_FILE = 'error.json'
-EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_FAULT = 10, 11, 12, 13
+EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_FAULT, EXIT_DISK_FULL = 10, 11, 12, 13, 14
 _RECORDED = (
     'aiida-insbench',
     'mace-torch',
@@ -83,9 +87,11 @@ def run_stage(stage: str, job_file: Path) -> int:
     (folder / ERROR_FILE).unlink(missing_ok=True)
     started = time.monotonic()
     try:
+        keep_reserve(folder)
         job = read_job(job_file, stage)
         module = importlib.import_module(f'aiida_insbench.jobs.{stage}')
         result = module.run(job, folder, Progress(folder, stage))
+        _write_result(folder, stage, result, seconds=time.monotonic() - started)
     except InterruptedJobError as exc:
         return _fail(folder, exc, EXIT_INTERRUPTED)
     except InputError as exc:
@@ -95,17 +101,21 @@ def run_stage(stage: str, job_file: Path) -> int:
     except Exception as exc:  # noqa: BLE001 - the last line of defence: leave a readable record
         traceback.print_exc()
         return _fail(folder, exc, EXIT_FAULT)
+    release_reserve(folder)
+    return 0
+
+
+def _write_result(folder: Path, stage: str, result: dict[str, Any], *, seconds: float) -> None:
     write_json(
         folder / RESULT_FILE,
         {
             'schema': SCHEMA_VERSION,
             'stage': stage,
             'versions': versions(),
-            'seconds': round(time.monotonic() - started, 3),
+            'seconds': round(seconds, 3),
             'result': result,
         },
     )
-    return 0
 
 
 def read_job(path: Path, stage: str) -> dict[str, Any]:
@@ -114,17 +124,22 @@ def read_job(path: Path, stage: str) -> dict[str, Any]:
     Raises
     ------
     JobFileError
-        If the file is missing, no JSON, or of another stage or schema version.
+        If the file is missing, no JSON, of another stage or schema version, or has an entry of the
+        wrong kind.
     """
     try:
-        job: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, json.JSONDecodeError) as exc:
+        text = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as exc:
         raise JobFileError(f'{path.name} cannot be read: {exc}') from exc
+    job: Any = load_json(text, name=path.name, error=JobFileError, allow_nan=True)
+    if not isinstance(job, dict):
+        raise JobFileError(f'{path.name} holds no JSON object.')
     if job.get('schema') != SCHEMA_VERSION or job.get('stage') != stage:
         raise JobFileError(
             f'{path.name} is for stage {job.get("stage")!r}, schema {job.get("schema")!r}; '
             f'needed are {stage!r} and {SCHEMA_VERSION}.'
         )
+    check_shape(job, stage)
     return job
 
 
@@ -136,7 +151,11 @@ def write_json(path: Path, data: object) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write text so that a kill never leaves half a file under the final name."""
     partial = path.with_name(path.name + '.part')
-    partial.write_text(text, encoding='utf-8')
+    try:
+        partial.write_text(text, encoding='utf-8')
+    except OSError:
+        partial.unlink(missing_ok=True)  # of a full disk: the room is wanted to say so
+        raise
     partial.replace(path)
 
 
@@ -145,9 +164,13 @@ def write_arrays(path: Path, arrays: Mapping[str, Any], *, compressed: bool = Tr
     import numpy as np
 
     partial = path.with_name(path.name + '.part')
-    with partial.open('wb') as handle:
-        save = np.savez_compressed if compressed else np.savez
-        save(handle, allow_pickle=False, **arrays)
+    try:
+        with partial.open('wb') as handle:
+            save = np.savez_compressed if compressed else np.savez
+            save(handle, allow_pickle=False, **arrays)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
     partial.replace(path)
 
 
@@ -169,6 +192,9 @@ def versions() -> dict[str, str]:
 
 
 def _fail(folder: Path, exc: BaseException, code: int) -> int:
+    release_reserve(folder)
+    if code != EXIT_INTERRUPTED and (full := as_disk_full(folder, exc)):
+        exc, code = full, EXIT_DISK_FULL
     write_json(folder / ERROR_FILE, {'type': type(exc).__name__, 'message': str(exc), 'code': code})
     sys.stderr.write(f'insbench-job: {type(exc).__name__}: {exc}\n')
     return code

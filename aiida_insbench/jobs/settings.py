@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,6 +62,13 @@ def require(job: Mapping[str, Any], *names: str) -> tuple[Any, ...]:
     return tuple(job[name] for name in names)
 
 
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond all floats
+        return math.inf
+
+
 def _like(value: Any, example: Any, name: str) -> Any:
     if isinstance(example, list):
         if not isinstance(value, list) or len(value) != len(example):
@@ -69,8 +77,10 @@ def _like(value: Any, example: Any, name: str) -> Any:
             _like(v, e, f'{name}[{i}]') for i, (v, e) in enumerate(zip(value, example, strict=True))
         ]
     if isinstance(example, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = _as_float(value)
     # type, not isinstance: True is no whole number here
     if type(value) is not type(example):
         raise JobFileError(f'`{name}` is {value!r}; give a value such as {example!r}.')
+    if isinstance(value, float) and not math.isfinite(value):
+        raise JobFileError(f'`{name}` is {value}, not finite; give a value such as {example!r}.')
     return value

@@ -17,14 +17,29 @@
         │   ├── DivergedError       the loss is not finite, or far above where it began
         │   └── ZeroLossError       nothing is learned: the labels were not read
         ├── OutOfMemoryError        memory of the device or of the machine is spent
+        ├── DiskFullError           no room is left where the job writes
         └── InterruptedJobError     SIGTERM: finished parts are on disk
 """
 
 from __future__ import annotations
 
+import re
+
+#: Letters of a message; what is longer quotes a file at length and is cut in its middle.
+_LONGEST = 2500
+#: What would steer a terminal, turn the direction of text or cannot be written at all.
+_UNPRINTABLE = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
+
 
 class InsbenchError(Exception):
-    """Root of every exception raised on purpose by this package."""
+    """Root of every exception raised on purpose by this package.
+
+    Its message may quote a file of anybody: it comes out without control characters and never
+    longer than a screen.
+    """
+
+    def __str__(self) -> str:
+        return readable(super().__str__())
 
 
 class InputError(InsbenchError, ValueError):
@@ -83,8 +98,27 @@ class OutOfMemoryError(ComputationError):
     """The memory of the device or of the machine is spent; smaller batches may fit."""
 
 
+class DiskFullError(ComputationError):
+    """No room is left where the job writes; what it had finished is kept."""
+
+
 class InterruptedJobError(ComputationError):
     """The job was asked to end; what it had finished is on disk."""
+
+
+def readable(text: str) -> str:
+    """Text that a terminal shows as it is: control characters as escapes, the middle of much cut.
+
+    Parameters
+    ----------
+    text : str
+        Of a message, perhaps with words from a file.
+    """
+    shown = _UNPRINTABLE.sub(lambda match: match[0].encode('unicode_escape').decode(), text)
+    if len(shown) <= _LONGEST:
+        return shown
+    half = _LONGEST // 2
+    return f'{shown[:half]} … {shown[-half:]}'
 
 
 def format_error(summary: str, *, reason: str = '', fix: str = '') -> str:

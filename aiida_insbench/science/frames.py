@@ -162,6 +162,16 @@ def _check_labels(frame: Atoms, *, where: str) -> None:
                 fix=f'{ENERGY_KEY}, {FORCES_KEY} and {STRESS_KEY} are needed.',
             )
         )
-    values = (frame.info[ENERGY_KEY], frame.arrays[FORCES_KEY], frame.info[STRESS_KEY])
-    if not all(np.isfinite(np.asarray(value, dtype=float)).all() for value in values):
-        raise DatasetError(f'{where} has a label that is not finite.')
+    for key, value, size in (
+        (ENERGY_KEY, frame.info[ENERGY_KEY], 1),
+        (FORCES_KEY, frame.arrays[FORCES_KEY], 3 * len(frame)),
+        (STRESS_KEY, frame.info[STRESS_KEY], 6),
+    ):
+        try:
+            numbers = np.asarray(value, dtype=float)
+        except (TypeError, ValueError) as exc:
+            raise DatasetError(f'{where}: {key} is {value!r}, not {size} numbers.') from exc
+        if numbers.size != size:
+            raise DatasetError(f'{where}: {key} holds {numbers.size} numbers, not {size}.')
+        if not np.isfinite(numbers).all():
+            raise DatasetError(f'{where} has a label that is not finite: {key}.')

@@ -19,6 +19,8 @@ from aiida_insbench.science.errors import StructureError, format_error
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+#: Beyond it no supercell is computed; a slip of the keyboard would fill the memory.
+_MOST_CELLS = 100_000
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,8 @@ def check_supercell_matrix(supercell_matrix: ArrayLike) -> IntArray:
     Raises
     ------
     StructureError
-        If it is not 3×3, not integer, or its determinant is not positive: a negative one would turn
-        the axes into a left-handed set.
+        If it is not 3×3, not integer, makes too many cells, or its determinant is not positive: a
+        negative one would turn the axes into a left-handed set.
     """
     try:
         values = np.asarray(supercell_matrix, dtype=float)
@@ -150,6 +152,10 @@ def check_supercell_matrix(supercell_matrix: ArrayLike) -> IntArray:
                 f'The supercell matrix {np.asarray(supercell_matrix).tolist()} is no 3×3 integers.',
                 fix="Rows are the supercell's axes in the unit cell's axes.",
             )
+        )
+    if not np.linalg.det(values) <= _MOST_CELLS:
+        raise StructureError(
+            f'The supercell matrix {values.tolist()} makes more than {_MOST_CELLS} cells.'
         )
     if np.linalg.det(values) < 0.5:
         raise StructureError(

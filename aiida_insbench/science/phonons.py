@@ -31,6 +31,7 @@ __all__ = [
     'FROZEN_PHONON',
     'build_phonopy',
     'calculate_force_constants',
+    'check_supercell_size',
     'displaced_supercells',
     'fit_force_constants',
     'force_constants_from_frozen_phonon',
@@ -47,6 +48,8 @@ _YAML_CONTENT = {'force_sets': False, 'displacements': False, 'force_constants':
 _UNIT = np.eye(3, dtype=np.int64)
 #: Extended XYZ holds positions to 1e-8 Å; anything beyond this is another structure.
 _SAME_POSITION = 1e-5
+#: What phonopy raises where a file does not hold what it looks for.
+_UNREADABLE = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
 
 def calculate_force_constants(
@@ -218,8 +221,14 @@ def load_force_constants(path: Path, *, symprec: float | None = None) -> Phonopy
     try:
         content = load_yaml(path.read_text(encoding='utf-8'))
         data = load_phonopy_yaml(content)
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as exc:
+        return _loaded(path, content, data, symprec)
+    except InputError:
+        raise
+    except (OSError, yaml.YAMLError, *_UNREADABLE) as exc:
         raise InputError(f'{path.name} cannot be read as phonopy YAML: {exc!r}') from exc
+
+
+def _loaded(path: Path, content: Any, data: Any, symprec: float | None) -> Phonopy:
     if data.force_constants is None or data.unitcell is None or data.supercell_matrix is None:
         raise InputError(
             format_error(
@@ -227,6 +236,12 @@ def load_force_constants(path: Path, *, symprec: float | None = None) -> Phonopy
                 fix='Write it with `save_force_constants` or `phonopy --include-fc`.',
             )
         )
+    check_supercell_size(
+        data.supercell_matrix,
+        n_atoms=len(data.unitcell),
+        n_supercell=np.shape(data.force_constants)[1],
+        name=path.name,
+    )
     stored = content['phonopy'].get('symmetry_tolerance', 1e-5)
     phonon = Phonopy(
         data.unitcell,
@@ -240,6 +255,31 @@ def load_force_constants(path: Path, *, symprec: float | None = None) -> Phonopy
     if data.nac_params is not None:
         phonon.nac_params = data.nac_params
     return phonon
+
+
+def check_supercell_size(matrix: Any, *, n_atoms: int, n_supercell: int, name: str) -> None:
+    """Refuse a supercell matrix that does not fit the atoms, before the supercell is built.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (3, 3)
+        As a file has it.
+    n_atoms, n_supercell : int
+        Atoms of the unit cell and, by another entry of the file, of the supercell.
+    name : str
+        Of the file.
+
+    Raises
+    ------
+    InputError
+        If matrix and numbers contradict each other: a damaged matrix may ask for billions of atoms.
+    """
+    cells = abs(np.linalg.det(np.asarray(matrix, dtype=float)))
+    if not abs(cells * n_atoms - n_supercell) < 0.5:
+        raise InputError(
+            f'{name}: the supercell matrix makes {cells * n_atoms:.6g} atoms, the file holds '
+            f'{n_supercell}.'
+        )
 
 
 def _set_force_constants(phonon: Phonopy, force_constants: FloatArray) -> None:

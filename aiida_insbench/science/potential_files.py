@@ -20,6 +20,7 @@ from ase.data import atomic_numbers
 from aiida_insbench.science.ase_calculators import CALCULATORS, check_arguments
 from aiida_insbench.science.errors import PotentialError, format_error
 from aiida_insbench.science.potential_hyperparameters import check_hyperparameters
+from aiida_insbench.science.safe_json import load_json
 from aiida_insbench.science.weights_header import (
     NUMPY_TYPES,
     TensorInfo,
@@ -269,13 +270,7 @@ _FLAVOURS = {
 
 
 def _load_json(text: str, name: str) -> dict[str, Any]:
-    def refuse(word: str) -> float:
-        raise ValueError(f'{word} is not a number')
-
-    try:
-        data = json.loads(text, parse_constant=refuse)
-    except ValueError as exc:
-        raise PotentialError(f'{name} is no JSON: {exc}.') from exc
+    data = load_json(text, name=name, error=PotentialError)
     if not isinstance(data, dict):
         raise PotentialError(f'{name} is no JSON object.')
     return data

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 
 from aiida_insbench.science.errors import PressureError, format_error
 
-_LABEL = re.compile(r'^([pm])_(\d{4,})$')
+#: GPa; beyond it no potential here has a meaning, and numbers in MPa or bar lie.
+HIGHEST = 10_000.0
+_LABEL = re.compile(r'([pm])_([0-9]{4,8})')
 
 
 def pressure_label(pressure: float) -> str:
@@ -46,7 +48,7 @@ def pressure_from_label(label: str) -> float:
     PressureError
         If the label is not of the form ``p_1500`` or ``m_0500``.
     """
-    match = _LABEL.match(label)
+    match = _LABEL.fullmatch(label)
     if match is None:
         raise PressureError(
             format_error(
@@ -121,8 +123,15 @@ def _as_finite(pressure: object) -> float:
         raise PressureError(problem)
     try:
         value = float(pressure)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as exc:
+    except (OverflowError, TypeError, ValueError) as exc:
         raise PressureError(problem) from exc
     if not math.isfinite(value):
         raise PressureError(problem)
+    if abs(value) > HIGHEST:
+        raise PressureError(
+            format_error(
+                f'{value:g} GPa is no pressure of a crystal.',
+                fix=f'Give at most {HIGHEST:g} GPa; 1 GPa is 1000 MPa or 10 kbar.',
+            )
+        )
     return value

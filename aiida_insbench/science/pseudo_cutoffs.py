@@ -12,7 +12,6 @@ Two forms are read:
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from typing import Any
@@ -20,12 +19,14 @@ from typing import Any
 from ase.data import atomic_numbers
 
 from aiida_insbench.science.errors import InputError, format_error
+from aiida_insbench.science.safe_json import load_json
 
 NORMAL = 'normal'
 #: By stringency, then element: cutoffs of wave functions and density, Ry.
 Cutoffs = dict[str, dict[str, tuple[float, float]]]
 _RYDBERG = 2.0  # per hartree
 _SET = 'cutoffs_'
+_HIGHEST = 1e5  # Ry; no cutoff is near it
 
 
 def cutoffs_of_toml(text: str, *, name: str) -> dict[str, tuple[float, float]]:
@@ -45,7 +46,7 @@ def cutoffs_of_toml(text: str, *, name: str) -> dict[str, tuple[float, float]]:
     """
     try:
         found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:
         raise InputError(f'{name} is no TOML: {exc}.') from exc
     sets = {
         key.removeprefix(_SET): entry
@@ -80,10 +81,7 @@ def cutoffs_of_json(
     InputError
         If the file is not of this form, or an MD5 differs from that of the file.
     """
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError as exc:
-        raise InputError(f'{name} is no JSON: {exc}.') from exc
+    found = load_json(text, name=name)
     if not isinstance(found, dict) or not set(found) & set(atomic_numbers):
         raise InputError(
             format_error(
@@ -112,6 +110,8 @@ def cutoffs_of_json(
 
 def _positive(entry: Mapping[str, Any], key: str, where: str) -> float:
     value = entry.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise InputError(f'{where}: `{key}` is {value!r}; it must be a number above 0.')
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _HIGHEST:
+        raise InputError(
+            f'{where}: `{key}` is {value!r}; it must be a number above 0 and below {_HIGHEST:g}.'
+        )
     return float(value)

@@ -16,6 +16,8 @@ StructureDict = dict[str, Any]
 
 #: Atoms closer than this share of the sum of their covalent radii lie on top of each other.
 MINIMUM_CONTACT = 0.5
+#: Copies of a cell within reach of a bond; a cube of 1 Å has 3375 of them about caesium.
+_MOST_IMAGES = 20_000
 
 
 def atoms_to_dict(atoms: Atoms) -> StructureDict:
@@ -92,11 +94,13 @@ def check_crystal(atoms: Atoms, *, name: str = 'structure') -> None:
     Raises
     ------
     StructureError
-        If it is empty, not periodic in three dimensions, has no volume, or two atoms are closer
-        than `MINIMUM_CONTACT` of the sum of their covalent radii.
+        If it is empty, holds an unknown element, is not periodic in three dimensions, has no
+        volume, or two atoms are closer than `MINIMUM_CONTACT` of the sum of their covalent radii.
     """
     if len(atoms) == 0:
         raise StructureError(f'`{name}` has no atoms.')
+    if (atoms.numbers == 0).any():
+        raise StructureError(f'`{name}` holds an unknown element (X); name the element.')
     if not all(atoms.pbc):
         raise StructureError(
             format_error(
@@ -105,8 +109,10 @@ def check_crystal(atoms: Atoms, *, name: str = 'structure') -> None:
                 fix='Give a crystal.',
             )
         )
-    if abs(atoms.get_volume()) < 1e-3:
+    # get_volume refuses cells of two axes
+    if not abs(np.linalg.det(atoms.cell.array)) >= 1e-3:
         raise StructureError(f'`{name}` has a cell without volume.')
+    _check_images(atoms, name)
     close = closest_contact(atoms)
     if close is not None and close[3] < MINIMUM_CONTACT:
         first, second, distance, share = close
@@ -116,6 +122,20 @@ def check_crystal(atoms: Atoms, *, name: str = 'structure') -> None:
                 f'`{name}`: atoms {first} ({symbols[first]}) and {second} ({symbols[second]}) are '
                 f'{distance:.3f} Å apart, {share:.2f} of the sum of their covalent radii.',
                 fix='Remove the duplicate or correct the coordinates.',
+            )
+        )
+
+
+def _check_images(atoms: Atoms, name: str) -> None:
+    """Refuse cells so flat or skewed that counting neighbours would fill the memory."""
+    reach = 3.0 * covalent_radii[atoms.numbers].max()
+    heights = cell_heights(atoms.cell.array)
+    if np.prod(2.0 * np.ceil(reach / heights) + 1.0) > _MOST_IMAGES:
+        raise StructureError(
+            format_error(
+                f'`{name}` has a cell of {heights.min():.2g} Å between two faces.',
+                reason='It is too flat, or so skewed that its neighbours cannot be counted.',
+                fix='Give the reduced cell, and lengths in Å.',
             )
         )
 

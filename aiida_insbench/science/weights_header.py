@@ -62,7 +62,7 @@ def tensors_of_weights(weights: bytes) -> dict[str, TensorInfo]:
             if not np.isfinite(numbers).all():
                 raise PotentialError(f'Tensor {name} holds numbers that are not finite.')
             position = end
-    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
         raise PotentialError(f'The weights are no safetensors file: {exc!r}.') from exc
     if start + position != len(weights):
         raise PotentialError('The weights are cut short or too long.')

@@ -126,7 +126,7 @@ def test_castep_modes_and_force_constants(shared_data):
         ('broken.yaml', 'phonopy: {', r'broken\.yaml cannot be read'),
         ('other.json', '{}', 'holds nothing of Euphonic'),
         ('crystal.json', '{"__euphonic_class__": "Crystal"}', 'holds Crystal'),
-        ('broken.json', '{', r'broken\.json cannot be read'),
+        ('broken.json', '{', r'broken\.json is no JSON'),
         ('broken.phonon', 'BEGIN header', r'broken\.phonon cannot be read'),
         ('broken.castep_bin', '\0\0', r'broken\.castep_bin cannot be read'),
     ],

@@ -37,7 +37,7 @@ def parse_formula(text: str) -> dict[str, float]:
         place = match.end()
         symbol = 'H' if symbol == 'D' else symbol
         found[symbol] = found.get(symbol, 0.0) + float(count or 1)
-    if not found or place != len(packed):
+    if not found or place != len(packed) or not all(0 < n < math.inf for n in found.values()):
         raise InputError(f'{text!r} is no chemical formula; write it as C6H14.')
     return found
 
@@ -90,9 +90,9 @@ def occupancy_faults(atoms: Atoms, *, name: str = 'structure') -> list[str]:
     """Sites that a file (ASE's ``info['occupancy']``) says are not wholly occupied."""
     sites: Mapping[Any, Mapping[str, float]] = atoms.info.get('occupancy') or {}
     shared = [
-        f'{site}: {", ".join(f"{symbol} {share:g}" for symbol, share in parts.items())}'
+        f'{site}: {", ".join(f"{symbol} {share}" for symbol, share in parts.items())}'
         for site, parts in sites.items()
-        if len(parts) > 1 or not math.isclose(sum(parts.values()), 1.0, abs_tol=1e-3)
+        if len(parts) > 1 or not all(_is_whole(share) for share in parts.values())
     ]
     if not shared:
         return []
@@ -101,6 +101,11 @@ def occupancy_faults(atoms: Atoms, *, name: str = 'structure') -> list[str]:
         f'`{name}` has sites that are occupied in part ({listed}). Give an ordered model of the '
         'crystal, with every site occupied by one atom.'
     ]
+
+
+def _is_whole(share: Any) -> bool:
+    """Whether a share is 1; a CIF may hold a word instead, such as ``?``."""
+    return isinstance(share, int | float) and math.isclose(share, 1.0, abs_tol=1e-3)
 
 
 def claimed_composition(path: Path) -> tuple[dict[str, float], int] | None:

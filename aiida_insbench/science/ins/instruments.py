@@ -31,6 +31,7 @@ from aiida_insbench.science.ins.kinematics import (
     indirect_momentum_transfer,
 )
 from aiida_insbench.science.ins.units import MEV_TO_WAVENUMBER
+from aiida_insbench.science.safe_yaml import load_yaml
 
 INDIRECT, DIRECT = GEOMETRIES = ('indirect', 'direct')
 POLYNOMIAL = 'polynomial'
@@ -303,7 +304,7 @@ def _positive(value: Any) -> float:
 
 def _load_file(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text(encoding='utf-8'))
+        data = load_yaml(path.read_text(encoding='utf-8'))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
         raise InstrumentError(f'The instrument {path} cannot be read: {exc}.') from exc
     if not isinstance(data, dict):

@@ -16,7 +16,6 @@ Reading is Euphonic's and phonopy's.
 from __future__ import annotations
 
 import dataclasses
-import json
 import struct
 import tempfile
 import warnings
@@ -36,6 +35,8 @@ from aiida_insbench.science.ins.interpolation import (
 from aiida_insbench.science.ins.modes import PhononModes, phonon_modes
 from aiida_insbench.science.ins.phonopy_reader import euphonic_force_constants
 from aiida_insbench.science.ins.qpoint_mesh import check_mesh, mesh_of_spacing
+from aiida_insbench.science.phonons import check_supercell_size
+from aiida_insbench.science.safe_json import load_json
 from aiida_insbench.science.safe_yaml import load_yaml
 
 _YAML = ('.yaml', '.yml')
@@ -187,7 +188,8 @@ def _read_castep_modes(path: Path) -> Any:
 def _read_json(path: Path) -> Any:
     import euphonic
 
-    kind = json.loads(path.read_text(encoding='utf-8')).get('__euphonic_class__')
+    content = load_json(path.read_text(encoding='utf-8'), name=path.name)
+    kind = content.get('__euphonic_class__') if isinstance(content, dict) else None
     if kind not in ('ForceConstants', 'QpointPhononModes'):
         raise InputError(
             f'{path.name} holds {kind or "nothing of Euphonic"}; needed are ForceConstants or '
@@ -218,6 +220,13 @@ def _made_by_phonopy(path: Path, content: dict[str, Any]) -> Any:
             f'{path.name} holds neither force constants nor forces, and there is no FORCE_SETS, '
             f'{" or ".join(_BESIDE)} beside it.'
         )
+    check_supercell_size(
+        content['supercell_matrix'],
+        n_atoms=len(content['unit_cell']['points']),
+        n_supercell=len(content['supercell']['points']),
+        name=path.name,
+    )
+    # phonopy's own loader would run what a file says; this one was parsed as data only before
     # phonopy 4 guesses a primitive cell where none is given
     primitive = content.get('primitive_matrix')
     phonon = phonopy.load(

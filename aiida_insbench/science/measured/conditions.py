@@ -164,6 +164,8 @@ def as_masks(given: Sequence[Any]) -> tuple[Mask, ...]:
         If one is not of the form.
     """
     masks = []
+    if not isinstance(given, list | tuple):
+        raise InputError(f'`masks` are lists of (low, high, reason) in cm⁻¹, not {given!r}.')
     for one in given:
         if isinstance(one, Mask):
             masks.append(one)
@@ -235,9 +237,15 @@ def _number(
 def _isotopes(given: Any) -> dict[str, str | Mapping[str, float]]:
     if not isinstance(given, Mapping):
         raise InputError(f'`isotopes` maps symbols to isotopes, such as H to 2H, not {given!r}.')
-    isotopes: dict[str, str | Mapping[str, float]] = {
-        str(key): _plain(value) for key, value in given.items()
-    }
+    try:
+        isotopes: dict[str, str | Mapping[str, float]] = {
+            str(key): _plain(value) for key, value in given.items()
+        }
+    except (AttributeError, TypeError, ValueError) as exc:
+        raise InputError(
+            '`isotopes` are names, such as 2H, or shares by name, such as {"2H": 0.98, "1H": '
+            f'0.02}}, not {dict(given)!r}.'
+        ) from exc
     labels_of_sites(tuple(isotopes), isotopes)
     return isotopes
 

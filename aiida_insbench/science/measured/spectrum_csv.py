@@ -16,6 +16,7 @@ from aiida_insbench.science.ins.arrays import FloatArray
 from aiida_insbench.science.measured.conditions import Conditions, as_masks, check_conditions
 from aiida_insbench.science.measured.spectrum import MeasuredSpectrum
 from aiida_insbench.science.measured.text_files import TextFile
+from aiida_insbench.science.safe_json import load_json
 
 INSBENCH = 'insbench'
 
@@ -80,12 +81,7 @@ def read_insbench(file: TextFile) -> tuple[MeasuredSpectrum, Conditions | None]:
         if not line.startswith('#'):
             break
         key, _, text = line[1:].partition(':')
-        try:
-            stored[key.strip()] = json.loads(text)
-        except json.JSONDecodeError as exc:
-            raise InputError(
-                f'{file.name}, line {number}: {key.strip()!r} is not JSON: {exc}.'
-            ) from exc
+        stored[key.strip()] = load_json(text, name=f'{file.name}, line {number}: {key.strip()!r}')
     else:
         raise InputError(f'{file.name} holds no table.')
     table = _table(file, number)

@@ -108,7 +108,7 @@ def test_any_program_can_read_it():
     ('change', 'message'),
     [
         (('version 1', 'version 2'), 'line 1 is not'),
-        (('# title: ""', '# title: "'), "line 2: 'title' is not JSON"),
+        (('# title: ""', '# title: "'), "line 2: 'title' is no JSON"),
         (('# sha256: ""\n', ''), 'lacks sha256'),
         (('intensity', 'brightness'), 'is not its header'),
         ((',1\n4000.0', ',one\n4000.0'), 'line 29: could not convert'),
