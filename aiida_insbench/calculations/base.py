@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +21,10 @@ from aiida_insbench.jobs.program import ERROR_FILE, RESULT_FILE, SCHEMA_VERSION
 from aiida_insbench.jobs.progress import PROGRESS_FILE
 
 JOB_FILE = 'job.json'
+
+
+class UnreadableFileError(Exception):
+    """A file that a job left is cut off or broken; the message names it."""
 
 
 class InsbenchCalculation(CalcJob):
@@ -65,6 +71,13 @@ class InsbenchCalculation(CalcJob):
             invalidates_cache=True,
         )
         spec.exit_code(412, 'ERROR_COMPUTATION_FAILED', message='The stage failed: {message}')
+        spec.exit_code(
+            417,
+            'ERROR_RESULT_UNREADABLE',
+            message='Files of the result are cut off or broken: {files}',
+            invalidates_cache=True,
+        )
+        spec.exit_code(418, 'ERROR_DISK_FULL', message='{message}', invalidates_cache=True)
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the job file and its companions into `folder`."""
@@ -142,16 +155,34 @@ def walk_files(node: FolderData, place: str = '') -> Iterator[tuple[Path, list[s
 
 
 def read_retrieved_json(retrieved: FolderData, name: str) -> dict[str, Any]:
-    """Read a JSON file among the retrieved ones."""
-    data: dict[str, Any] = json.loads(retrieved.base.repository.get_object_content(name))
+    """Read a JSON file among the retrieved ones.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is cut off or broken.
+    """
+    try:
+        data: dict[str, Any] = json.loads(retrieved.base.repository.get_object_content(name))
+    except ValueError as exc:  # of JSON or of its encoding
+        raise UnreadableFileError(f'{name}: {exc}.') from exc
     return data
 
 
 def retrieved_arrays(retrieved: FolderData, name: str) -> dict[str, Any]:
-    """Arrays of a retrieved NPZ file."""
+    """Arrays of a retrieved NPZ file.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is cut off or broken.
+    """
     content = io.BytesIO(retrieved.base.repository.get_object_content(name, mode='rb'))
-    with np.load(content, allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}
+    try:
+        with np.load(content, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as exc:
+        raise UnreadableFileError(f'{name}: {exc}.') from exc
 
 
 def array_data(arrays: Mapping[str, Any], prefix: str = '') -> ArrayData:

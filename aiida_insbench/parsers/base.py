@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from aiida.engine import ExitCode
 from aiida.orm import Dict
 from aiida.parsers import Parser
 
-from aiida_insbench.calculations.base import read_retrieved_json
+from aiida_insbench.calculations.base import UnreadableFileError, read_retrieved_json
 from aiida_insbench.jobs.program import (
     ERROR_FILE,
     EXIT_BAD_INPUT,
+    EXIT_DISK_FULL,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     RESULT_FILE,
 )
+from aiida_insbench.science.errors import InsbenchError
 
 _EXIT_CODES = {
     EXIT_BAD_INPUT: 'ERROR_BAD_INPUT',
     EXIT_FAILED: 'ERROR_COMPUTATION_FAILED',
     EXIT_INTERRUPTED: 'ERROR_INTERRUPTED',
+    EXIT_DISK_FULL: 'ERROR_DISK_FULL',
 }
 
 
@@ -37,7 +42,25 @@ class InsbenchParser(Parser):
     def parse(self, **_kwargs: Any) -> ExitCode | None:
         """Attach outputs and return how the job ended."""
         names = set(self.retrieved.base.repository.list_object_names())
-        self.attach_parts(names)
+        self._unreadable: list[str] = []
+        code = None
+        with self.reading():
+            self.attach_parts(names)
+        with self.reading():
+            code = self._attach_end(names)
+        if self._unreadable:
+            return self.exit_codes.ERROR_RESULT_UNREADABLE.format(files=' '.join(self._unreadable))
+        return code
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Note a file that is cut off, broken or missing, and go on with what comes after."""
+        try:
+            yield
+        except (UnreadableFileError, InsbenchError, FileNotFoundError) as exc:
+            self._unreadable.append(str(exc))
+
+    def _attach_end(self, names: set[str]) -> ExitCode | None:
         if RESULT_FILE in names:
             record = read_retrieved_json(self.retrieved, RESULT_FILE)
             result = record.pop('result')

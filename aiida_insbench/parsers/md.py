@@ -25,7 +25,8 @@ class MDParser(InsbenchParser):
         for name in sorted(names):
             stem, _, suffix = name.partition('.')
             if suffix == 'json' and stem.startswith('run_') and f'{stem}.npz' in names:
-                self._attach_run(stem.removeprefix('run_'))
+                with self.reading():
+                    self._attach_run(stem.removeprefix('run_'))
         if UNFINISHED in names:
             unfinished = retrieved_folder(self.retrieved, UNFINISHED)
             if unfinished.base.repository.list_object_names():

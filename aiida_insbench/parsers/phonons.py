@@ -23,10 +23,11 @@ class PhononsParser(InsbenchParser):
             label, _, suffix = name.partition('.')
             if suffix != 'json' or f'{label}.npz' not in names:
                 continue
-            if label.startswith(PREFIX):
-                self._attach_strained(label)
-            elif label[1:2] == '_':
-                self._attach_pressure(label)
+            with self.reading():
+                if label.startswith(PREFIX):
+                    self._attach_strained(label)
+                elif label[1:2] == '_':
+                    self._attach_pressure(label)
 
     def _attach_pressure(self, label: str) -> None:
         record = read_retrieved_json(self.retrieved, f'{label}.json')

@@ -9,8 +9,10 @@ from aiida.common import AttributeDict
 from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, process_handler, while_
 from aiida.orm import CalcJobNode, Node
 
-#: Exit codes after which the same inputs deserve another run: walltime, told to end, killed.
-ENDED_FROM_OUTSIDE = (120, 410, 411)
+#: Exit codes after which the same inputs deserve another run: walltime, told to end, killed,
+#: results that were cut off.
+ENDED_FROM_OUTSIDE = (120, 410, 411, 417)
+DISK_FULL = 418
 
 
 class JobBaseWorkChain(BaseRestartWorkChain):
@@ -47,10 +49,22 @@ class JobBaseWorkChain(BaseRestartWorkChain):
 
     @process_handler(priority=500)
     def handle_ended_from_outside(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """120, 410, 411: the job was told to end or killed; run it again."""
+        """120, 410, 411, 417: told to end, killed, or its results were cut off; run it again."""
         if node.exit_status not in ENDED_FROM_OUTSIDE:
             return None
-        self.report(f'{self.ctx.process_name}<{node.pk}> was ended from outside; running it again')
+        self.report(
+            f'{self.ctx.process_name}<{node.pk}> was ended from outside: {node.exit_message} '
+            'Running it again.'
+        )
+        return ProcessHandlerReport(do_break=True)
+
+    @process_handler(priority=490)
+    def handle_disk_full(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+        """418: wait until somebody has made room, then run it again."""
+        if node.exit_status != DISK_FULL:
+            return None
+        self.report(node.exit_message)
+        self.pause(node.exit_message)
         return ProcessHandlerReport(do_break=True)
 
     @process_handler(priority=100)
