@@ -45,10 +45,10 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 
 .PHONY: help env system demo demo-status demo-clean lint test test-full bench docs clean
-.PHONY: services services-stop
+.PHONY: services services-stop test-production
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'Options of the demo: PRESSURES=0,1,2 (GPa)  FRAMES=24,18 (first round, later ones)  SEED=1'
 	@echo 'Option of the benchmarks: SUITE=demo, potentials, ins, phonons, validate, queries, report, vision or campaign'
@@ -197,6 +197,10 @@ services: ## start PostgreSQL, RabbitMQ and a one-node Slurm on loopback (as roo
 		locale-gen > /dev/null
 	fi
 	$(PYTHON) tests/production/services.py start --folder '$(SERVICES)'
+
+# The servers stay up afterwards, as after `make services`.
+test-production: env system services ## tests against these servers, minutes each
+	@$(with_env) OMP_NUM_THREADS=1 INSBENCH_SERVICES='$(SERVICES)' python -m pytest tests/production
 
 services-stop: ## end what make services started
 	@$(PYTHON) tests/production/services.py stop --folder '$(SERVICES)'

@@ -11,20 +11,22 @@ from typing import Any
 
 #: A lane of labels: the lane, the restarts of its frame, the calculation.
 _OF_LANE = 3
-#: A member of a committee: its work chain, the restarts, the calculation.
+#: A member of a committee or a competitor: its work chain, the restarts, the calculation.
 _OF_MEMBER = 3
 #: Above the lanes: the campaign, a round of data, its labels; or the reference and its labels.
 _PARENTS = 6
 
 
 def slots_needed(inputs: Mapping[str, Any]) -> int:
-    """Most processes of a campaign or a round of data that are alive at once.
+    """Most processes of a campaign, a round of data or a benchmark that are alive at once.
 
     Parameters
     ----------
     inputs : mapping
         Of the builder.
     """
+    if 'potentials' in inputs:
+        return _slots_of_benchmark(inputs)
     labels = [
         (inputs.get(name) or {}).get('label') or {}
         for name in ('first_round', 'later_rounds', 'reference')
@@ -34,6 +36,14 @@ def slots_needed(inputs: Mapping[str, Any]) -> int:
     seeds = (inputs.get('fine_tuning') or {}).get('seeds')
     members = len(seeds.get_list()) if seeds is not None else 0
     return _PARENTS + _OF_LANE * (own + beside) + _OF_MEMBER * members
+
+
+def _slots_of_benchmark(inputs: Mapping[str, Any]) -> int:
+    """Itself, and the spectra of all competitors for each kind of target, side by side."""
+    members = sum(len(one) for one in inputs.get('committees', {}).values())
+    dft = bool(inputs.get('reference') or inputs.get('dft'))
+    targets = len(inputs.get('measured', {})) + dft
+    return 1 + _OF_MEMBER * (len(inputs['potentials']) + members + dft) * max(1, targets)
 
 
 def slots_there(workers: int) -> int:
@@ -50,6 +60,6 @@ def slots_fault(inputs: Mapping[str, Any], *, workers: int) -> str | None:
         return None
     return (
         f'Up to {needed} processes of it live at once, and the daemon has {there} slots: waiting '
-        'parents would starve their children. Lower `max_concurrent`, start more workers (`verdi '
-        'daemon incr`) or raise `verdi config set daemon.worker_process_slots`.'
+        'parents would starve their children. Lower `max_concurrent` if it has that, start more '
+        'workers (`verdi daemon incr`) or raise `verdi config set daemon.worker_process_slots`.'
     )

@@ -151,6 +151,13 @@ class TestSlots:
         assert 'starve' in slots_fault(self.inputs(40), workers=1)
         assert slots_fault(self.inputs(40), workers=2) is None
 
+    def test_spectra_of_all_competitors_of_a_benchmark_are_made_at_once(self):
+        inputs = {'potentials': dict.fromkeys('ab'), 'committees': {'a': dict.fromkeys('xyz')}}
+        assert slots_needed(inputs) == 1 + 3 * 5
+        assert slots_needed(inputs | {'reference': {'p_0000': None}}) == 1 + 3 * 6
+        both = inputs | {'reference': {'p_0000': None}, 'measured': dict.fromkeys('mn')}
+        assert slots_needed(both) == 1 + 3 * 6 * 3
+
     def test_a_daemon_that_does_not_run_is_another_fault(self):
         assert slots_fault(self.inputs(400), workers=0) is None
 
