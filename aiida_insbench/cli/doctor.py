@@ -13,7 +13,7 @@ from aiida.cmdline.utils import decorators, echo
 @click.option('--workers', type=click.IntRange(1, 64), default=2, show_default=True)
 @decorators.with_dbenv()
 def cmd_doctor(mend, workers) -> None:  # type: ignore[no-untyped-def]
-    r"""Check programs, disk and daemon; say the remedy of each fault.
+    r"""Check programs, disk, daemon and stuck processes; say the remedy of each fault.
 
     \b
     Example: aiida-insbench doctor --mend
@@ -23,6 +23,7 @@ def cmd_doctor(mend, workers) -> None:  # type: ignore[no-untyped-def]
     from aiida_insbench.cli.health import check_daemon, mend_daemon
     from aiida_insbench.cli.preflight import check_disk
     from aiida_insbench.cli.site import find_job_program, find_pw
+    from aiida_insbench.cli.stuck import paused_processes
     from aiida_insbench.science.errors import InputError
 
     faults = 0
@@ -46,6 +47,9 @@ def cmd_doctor(mend, workers) -> None:  # type: ignore[no-untyped-def]
         echo.echo_error(f'daemon: {fault}')
     if not health.faults:
         echo.echo_success(f'daemon: {len(health.workers)} workers, all heard by the broker')
+    for line in paused_processes():
+        faults += 1
+        echo.echo_error(line)
     if shutil.which('dot') is None:
         echo.echo_report('graphviz (dot) is absent; only `verdi node graph generate` needs it')
     if faults:

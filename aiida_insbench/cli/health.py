@@ -1,7 +1,8 @@
 """Is the daemon alive, and does it listen? Faults by name, with their remedy.
 
 A broker that was killed comes back on a new socket, but the workers never find it: processes stay
-``Created`` although everything looks green. A supervisor that was killed leaves orphaned workers.
+``Created`` although everything looks green, and what workers submit meanwhile is lost. A supervisor
+that was killed leaves orphaned workers.
 Where both were killed, the address of the dead broker stays on disk, and a worker that starts
 faster than the new broker connects to it for ever; it is removed before anything starts.
 """
@@ -20,7 +21,12 @@ from pathlib import Path
 
 import psutil
 
+from aiida_insbench.cli.stuck import lost_processes, revive_lost
+
 START_TIMEOUT = 60
+#: A worker looks for the broker for 10 s when it starts: one older than that knew another broker.
+BROKER_TIMEOUT = 15
+MEND = 'Remedy: `aiida-insbench doctor --mend`.'
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,10 @@ def check_daemon() -> DaemonHealth:
     workers = tuple(process.pid for process in own_processes('worker'))
     subscribers = _subscribers() if running else None
     faults = []
+    deaf = _deaf_workers()
     if not running and workers:
         faults.append(
-            f'{len(workers)} daemon workers run without their supervisor (it was killed). '
-            'Remedy: `aiida-insbench doctor --mend`.'
+            f'{len(workers)} daemon workers run without their supervisor (it was killed). {MEND}'
         )
     elif not running:
         faults.append('The daemon is stopped. Remedy: `verdi daemon start`.')
@@ -65,13 +71,27 @@ def check_daemon() -> DaemonHealth:
     elif subscribers == 0:
         faults.append(
             'The daemon is deaf: its broker knows no worker (the broker was killed and came back). '
-            'Remedy: `aiida-insbench doctor --mend`.'
+            f'{MEND}'
+        )
+    elif deaf:
+        faults.append(
+            f'{deaf} of {len(workers)} daemon workers are deaf: they are older than the broker '
+            f'(which was killed and came back). {MEND}'
+        )
+    elif lost := lost_processes():
+        named = ', '.join(str(pk) for pk in lost[:5]) + (', …' if len(lost) > 5 else '')
+        faults.append(
+            f'{len(lost)} processes were submitted but no worker has heard of them, as one was '
+            f'killed just then: {named}. {MEND}'
         )
     return DaemonHealth(running, workers, subscribers, tuple(faults))
 
 
 def mend_daemon(workers: int) -> DaemonHealth:
-    """Stop what is left of this profile's daemon, and only of this profile's, and start it anew."""
+    """Stop what is left of this profile's daemon, and only of this profile's, and start it anew.
+
+    In between, messages that the broker has lost are sent again.
+    """
     _verdi('daemon', 'stop', check=False)
     leftover = own_processes('worker') + own_processes('broker')
     for process in leftover:
@@ -80,6 +100,7 @@ def mend_daemon(workers: int) -> DaemonHealth:
     for process in alive:
         process.kill()
     psutil.wait_procs(alive, timeout=10)
+    revive_lost()
     return _start(workers)
 
 
@@ -139,6 +160,15 @@ def wait_until_listening() -> DaemonHealth:
 def stop_daemon() -> None:
     """Stop the daemon of the loaded profile."""
     _verdi('daemon', 'stop', check=False)
+
+
+def _deaf_workers() -> int:
+    """Count the workers that had started, and found a broker, before the present one came."""
+    brokers = own_processes('broker')
+    if not brokers:
+        return 0
+    born = max(broker.create_time() for broker in brokers) - BROKER_TIMEOUT
+    return sum(worker.create_time() < born for worker in own_processes('worker'))
 
 
 def own_processes(kind: str) -> list[psutil.Process]:

@@ -17,12 +17,13 @@ from aiida.cmdline.utils import decorators, echo
 @click.option('--interval', type=click.FloatRange(min=1), default=5.0, show_default=True)
 @decorators.with_dbenv()
 def cmd_status(process, watch, interval) -> None:  # type: ignore[no-untyped-def]
-    r"""Progress of every stage of PROCESS, and the health of the daemon.
+    r"""Progress of every stage of PROCESS, what is paused, and the health of the daemon.
 
     \b
     Example: aiida-insbench status 123 --watch
     """
     from aiida_insbench.cli.health import check_daemon
+    from aiida_insbench.cli.stuck import paused_processes
     from aiida_insbench.report.stages import CampaignWatch, format_stages
 
     reader = CampaignWatch(process)
@@ -32,7 +33,7 @@ def cmd_status(process, watch, interval) -> None:  # type: ignore[no-untyped-def
         echo.echo(f'{process.process_label}<{process.pk}> {state}')
         echo.echo(format_stages(reader.stages()))
         if not ended:
-            for fault in check_daemon().faults:
+            for fault in [*check_daemon().faults, *paused_processes(process)]:
                 echo.echo_warning(fault)
         if ended or not watch:
             break

@@ -1,27 +1,34 @@
 """A campaign of a minute's work, submitted once and watched to its end; prints what came of it.
 
-    AIIDA_PATH=FOLDER/aiida python micro_campaign.py FOLDER [broken]
+    AIIDA_PATH=FOLDER/aiida python micro_campaign.py FOLDER [broken] [short] [watched]
 
 Two members start from the stored potential of MgH2 and learn a few frames in two rounds at one
 pressure; pw.x at low cutoffs. The same command goes on with the campaign that is there. With
-`broken`, the crystal cannot be relaxed in the second round within the steps it is given.
+`broken`, the crystal cannot be relaxed in the second round within the steps it is given; with
+`short`, there is one round only, of fewer frames; with `watched`, somebody else looks after the
+daemon. The first line printed is the campaign's pk.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
+from collections import Counter
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from aiida.orm import QueryBuilder, StructureData, WorkChainNode
+import numpy as np
+from aiida.orm import CalcJobNode, QueryBuilder, StructureData, WorkChainNode
 
 from aiida_insbench.cli.demo_run import PSEUDOS, magnesium_hydride, prepare_profile
 from aiida_insbench.cli.health import check_daemon, ensure_daemon, mend_daemon, stop_daemon
 from aiida_insbench.cli.site import find_pseudos, prepare_codes, prepare_computer, prepare_pseudos
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.report.write import write_report
+from aiida_insbench.science.frames import FORCES_KEY, STRESS_KEY
 from aiida_insbench.workflows.campaign import CampaignWorkChain
 
 STORED = Path(__file__).parents[1] / 'benchmarks' / 'data' / 'mgh2_potential'
@@ -47,7 +54,16 @@ OVERRIDES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def submitted(folder: Path, *, broken: bool = False) -> WorkChainNode:
+#: One round of a minute's work: every part of a campaign still takes its turn.
+SHORT: dict[str, Any] = {
+    **OVERRIDES,
+    'stopping': {**OVERRIDES['stopping'], 'least_rounds': 1, 'most_rounds': 1},
+    'first_round': {'frames': 4, 'validation_frames': 1, 'cells': _CELL},
+    'base_training': {'max_epochs': 1, 'learning_rate': 1.0e-5},
+}
+
+
+def submitted(folder: Path, words: Collection[str] = ()) -> WorkChainNode:
     """The campaign of this profile, submitted if there is none."""
     from aiida.engine import submit
 
@@ -69,7 +85,7 @@ def submitted(folder: Path, *, broken: bool = False) -> WorkChainNode:
         pseudos=prepare_pseudos(find_pseudos(PSEUDOS)),
         cutoffs=(20.0, 80.0),
         protocol='fast',
-        overrides=_overrides(broken=broken),
+        overrides=_overrides(words),
         start=start,
         known={'structure': crystal},
         reference_pressures=[],
@@ -77,8 +93,10 @@ def submitted(folder: Path, *, broken: bool = False) -> WorkChainNode:
     return submit(builder)
 
 
-def _overrides(*, broken: bool) -> dict[str, Any]:
-    if not broken:
+def _overrides(words: Collection[str]) -> dict[str, Any]:
+    if 'short' in words:
+        return SHORT
+    if 'broken' not in words:
         return OVERRIDES
     later = {**OVERRIDES['later_rounds'], 'settings': {'max_steps': 1, 'fmax': 1.0e-9}}
     return {**OVERRIDES, 'later_rounds': later}
@@ -92,6 +110,11 @@ def outcome(campaign: WorkChainNode) -> dict[str, Any]:
         'exit_status': campaign.exit_status,
         'exit_message': campaign.exit_message,
         'frames': [frame.info['frame_id'] for frame in frames],
+        'labels': digest(
+            array
+            for frame in frames
+            for array in (frame.arrays[FORCES_KEY], frame.info[STRESS_KEY])
+        ),
         'potentials': {
             name: {member: one.sha256 for member, one in members.items()}
             for name, members in outputs.committees.items()
@@ -103,22 +126,50 @@ def outcome(campaign: WorkChainNode) -> dict[str, Any]:
     }
 
 
-def main(folder: Path, *, broken: bool) -> None:
+def digest(arrays: Iterable[np.ndarray]) -> str:
+    """SHA-256 over arrays, to the last bit."""
+    made = hashlib.sha256()
+    for array in arrays:
+        made.update(np.ascontiguousarray(array).tobytes())
+    return made.hexdigest()
+
+
+def jobs_done() -> dict[str, int]:
+    """How many jobs of each kind have really run and ended well, in the whole profile."""
+    nodes = QueryBuilder().append(CalcJobNode).all(flat=True)
+    return dict(
+        Counter(
+            node.process_label
+            for node in nodes
+            if node.is_finished_ok and not node.base.caching.is_created_from_cache
+        )
+    )
+
+
+def main(folder: Path, words: Collection[str]) -> None:
     """Run the campaign, or go on with it."""
     prepare_profile(folder)
     ensure_daemon(2)
-    campaign = submitted(folder, broken=broken)
+    campaign = submitted(folder, words)
+    say(campaign.pk)
     last = time.monotonic()
     while not campaign.is_terminated:
         time.sleep(1.0)
-        if time.monotonic() - last > 20.0:
+        if 'watched' not in words and time.monotonic() - last > 20.0:
             last = time.monotonic()
             if check_daemon().faults:
                 mend_daemon(2)
     stop_daemon()
     write_report(campaign, folder / 'report')
-    sys.stdout.write(json.dumps(outcome(campaign)) + '\n')
+    found = outcome(campaign)
+    say(json.dumps(found | {'jobs': jobs_done()} if 'watched' in words else found))
+
+
+def say(words: object) -> None:
+    """Print a line, at once."""
+    sys.stdout.write(f'{words}\n')
+    sys.stdout.flush()
 
 
 if __name__ == '__main__':
-    main(Path(sys.argv[1]).resolve(), broken='broken' in sys.argv[2:])
+    main(Path(sys.argv[1]).resolve(), sys.argv[2:])

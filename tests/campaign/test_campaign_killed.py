@@ -44,7 +44,8 @@ def daemon_of(folder: Path) -> list[psutil.Process]:
     for process in psutil.process_iter(['cmdline']):
         words = ' '.join(process.info['cmdline'] or [])
         try:
-            own = process.environ().get('AIIDA_PATH', '') == str(folder / 'aiida')
+            # the daemon's own names the folder .aiida in it
+            own = process.environ().get('AIIDA_PATH', '').startswith(str(folder / 'aiida'))
         except psutil.Error:
             continue
         if own and ('daemon' in words or 'circus' in words):

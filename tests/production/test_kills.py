@@ -1,0 +1,65 @@
+"""Kill -9 of worker, supervisor, broker or job at random moments: the campaign ends as it would."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from kills import DAEMON, Run, disturb, moments
+
+MICRO = Path(__file__).parents[1] / 'campaign' / 'micro_campaign.py'
+KILLS = 5
+
+needs_pw = pytest.mark.skipif(shutil.which('pw.x') is None, reason='pw.x is not installed')
+
+
+@pytest.fixture
+def start():
+    """Start a script in a folder; all of it is ended afterwards, and so is a failed one."""
+    runs = []
+
+    def begin(folder, script=MICRO, words=('short', 'watched')):
+        runs.append(Run(folder, script, tuple(words)))
+        return runs[-1]
+
+    yield begin
+    for made in runs:
+        made.end()
+
+
+@pytest.fixture(scope='module')
+def undisturbed(tmp_path_factory):
+    """What comes of the campaign that nobody disturbs, and how many nodes it makes."""
+    made = Run(tmp_path_factory.mktemp('undisturbed'), MICRO, ('short', 'watched'))
+    try:
+        found = made.outcome()
+        assert found['exit_status'] == 0, found
+        return found, made.nodes()
+    finally:
+        made.end()
+
+
+@pytest.mark.full
+@needs_pw
+@pytest.mark.parametrize('kind', [*DAEMON, 'job'])
+def test_five_kills_of_one_kind(tmp_path, start, undisturbed, kind, record_property):
+    expected, nodes = undisturbed
+    made = start(tmp_path)
+    disturb(made, [kind] * KILLS, nodes=nodes, seed=11 + [*DAEMON, 'job'].index(kind))
+    found = made.outcome()
+    record_property('killed', made.killed)
+    record_property('said', made.said)
+    assert len(made.killed) == KILLS
+    assert found == expected
+
+
+def test_moments_are_random_but_in_order():
+    kinds = ['worker'] * KILLS
+    one = moments(kinds, 100, 1100, np.random.default_rng(1))
+    assert one == sorted(one)
+    assert all(150 <= moment <= 1000 for moment, _ in one)
+    assert one != moments(kinds, 100, 1100, np.random.default_rng(2))
