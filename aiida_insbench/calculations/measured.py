@@ -209,10 +209,15 @@ def conditions_of(node: SpectrumData) -> Conditions:
     Raises
     ------
     InputError
-        If it is not a measured one.
+        If it is not a measured one, or was not imported.
     """
     if node.origin != 'measured':
         raise InputError(f'SpectrumData<{node.pk}> is simulated; give a measured one.')
+    if 'conditions' not in node.details:
+        raise InputError(
+            f'SpectrumData<{node.pk}> says nothing of its conditions. Import the file it came from '
+            'with `aiida-insbench spectrum import`.'
+        )
     return check_conditions(node.details['conditions'])
 
 

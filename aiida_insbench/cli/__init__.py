@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from aiida_insbench import __version__
+from aiida_insbench.science.errors import InsbenchError
 
 _COMMANDS = {
     'demo': ('aiida_insbench.cli.demo:cmd_demo', 'One crystal, MgH2, through the whole chain.'),
@@ -56,6 +57,20 @@ def _with_lines_kept(command: click.Command) -> click.Command:
 
 class LazyGroup(click.Group):
     """Know the names and one-line helps of commands without importing them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what its input or a file did wrong ends it with the message alone."""
+        try:
+            return super().invoke(ctx)
+        except InsbenchError as exc:
+            message = str(exc)
+        except OSError as exc:
+            if exc.filename is None:  # no file: a connection, say
+                raise
+            message = f'{exc.filename}: {exc.strerror or exc}.'
+        from aiida.cmdline.utils import echo
+
+        return echo.echo_critical(message)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Names, in the order of a first visit."""

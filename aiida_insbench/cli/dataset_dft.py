@@ -162,7 +162,6 @@ def _label(  # type: ignore[no-untyped-def]
     pool, pseudo_family, cutoffs, code, convergence, protocol, overrides, ranks, *, dry_run,
     changes, defaults=None,
 ) -> None:  # fmt: skip
-    import yaml
     from aiida.orm import load_code
     from aiida_quantumespresso.workflows.protocols.utils import recursive_merge
 
@@ -173,14 +172,13 @@ def _label(  # type: ignore[no-untyped-def]
     from aiida_insbench.workflows.label import LabelWorkChain
 
     def build() -> Any:
-        given = yaml.safe_load(overrides.read_text(encoding='utf-8')) if overrides else {}
         return LabelWorkChain.get_builder_from_protocol(
             code or load_code(f'{DEFAULT_CODES[0]}@{COMPUTER}'),
             pool,
             pseudos=pseudos_of(pseudo_family, pool.elements),
             cutoffs=say_cutoffs(pseudo_family, pool.elements, cutoffs, convergence),
             protocol=protocol,
-            overrides=recursive_merge({**(defaults or {}), **(given or {})}, changes),
+            overrides=recursive_merge({**(defaults or {}), **(overrides or {})}, changes),
             convergence=convergence,
             ranks=ranks,
         )

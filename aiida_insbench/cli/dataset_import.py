@@ -57,15 +57,15 @@ def cmd_import(file, functional, level, code, label, description, **settings) ->
     from aiida.orm import Dict, SinglefileData
 
     from aiida_insbench.calculations.datasets import import_dataset, imported_dataset
-    from aiida_insbench.cli.dataset_show import read_level
+    from aiida_insbench.cli.dataset_show import read_frames_file, read_level
     from aiida_insbench.science.errors import InsbenchError
 
     chosen = {key: value for key, value in settings.items() if value not in (None, '')}
     try:
         theory = read_level(level, functional=functional, code=code)
-        text = file.read_text(encoding='utf-8')
+        text = read_frames_file(file)
         imported_dataset(text, name=file.name, settings=chosen, dft_level=theory)
-    except (InsbenchError, UnicodeDecodeError) as exc:
+    except InsbenchError as exc:
         echo.echo_critical(str(exc))
     content = SinglefileData(io.BytesIO(text.encode()), filename=file.name)
     done = import_dataset(content, Dict(chosen), Dict(theory))

@@ -102,6 +102,24 @@ def show_lines(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def read_frames_file(path: Path) -> str:
+    """Text of a file of frames.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read or is no text.
+    """
+    try:
+        return path.read_text(encoding='utf-8')
+    except UnicodeDecodeError as exc:
+        raise DatasetError(
+            f'{path.name} is no text in UTF-8: {exc}. Extended XYZ is; was it copied completely?'
+        ) from exc
+    except OSError as exc:
+        raise DatasetError(f'{path.name} cannot be read: {exc.strerror}.') from exc
+
+
 def read_level(path: Path | None, *, functional: str | None, code: str) -> dict[str, Any]:
     """Level of theory of a JSON file, or of the name of a functional.
 

@@ -11,6 +11,7 @@ from aiida.cmdline.utils import decorators, echo
 
 from aiida_insbench.cli.submission import (
     CUTOFFS,
+    OVERRIDES,
     PROTOCOL,
     built,
     refuse_what_the_engine_would,
@@ -34,11 +35,7 @@ _OPTIONS = ('pressures', 'pseudo_family', 'cutoffs', 'protocol', 'seed', 'contin
 @click.option('--pseudo-family', help='Label of an aiida-pseudo family.')
 @CUTOFFS
 @PROTOCOL
-@click.option(
-    '--overrides',
-    type=click.Path(exists=True, path_type=Path),
-    help='YAML file, over the protocol.',
-)
+@OVERRIDES
 @click.option('--seed', type=click.IntRange(min=0))
 @click.option('--continue', 'continue_', metavar='PK', help='Campaign to go on from.')
 @click.option('--dry-run', is_flag=True, help='Check everything, submit nothing.')
@@ -65,10 +62,11 @@ def cmd_campaign(config, example, codes, overrides, dry_run, **given) -> None:  
     submit_and_say(builder, 'campaign', dry_run=dry_run, then='aiida-insbench status {pk} --watch')
 
 
-def _builder(config: Path | None, codes: Any, overrides: Path | None, given: dict[str, Any]) -> Any:
+def _builder(
+    config: Path | None, codes: Any, overrides: dict[str, Any] | None, given: dict[str, Any]
+) -> Any:
     from aiida_insbench.cli.campaign_inputs import campaign_inputs
     from aiida_insbench.science.campaign.config import checked_config, read_config
-    from aiida_insbench.science.safe_yaml import load_yaml
     from aiida_insbench.workflows.campaign import CampaignWorkChain
 
     entries: dict[str, Any] = {}
@@ -81,7 +79,7 @@ def _builder(config: Path | None, codes: Any, overrides: Path | None, given: dic
         given['pressures'] = [one.strip() for one in given['pressures'].split(',')]
     entries |= {name: given[name] for name in _OPTIONS if given[name] not in (None, ())}
     if overrides is not None:
-        entries['overrides'] = load_yaml(overrides.read_text(encoding='utf-8'))
+        entries['overrides'] = overrides
     checked = checked_config(entries, name=config.name if config else 'The campaign')
     folder = config.parent if config else Path()
     inputs = campaign_inputs(checked, folder, codes=codes)

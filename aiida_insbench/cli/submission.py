@@ -13,9 +13,27 @@ from aiida.cmdline.utils import echo
 DEFAULT_CODES = ('pw', 'insbench-job')
 
 PROTOCOL = click.option('--protocol', type=click.Choice(['fast', 'balanced', 'stringent']))
-OVERRIDES = click.option(
-    '--overrides', type=click.Path(exists=True, path_type=Path), help='YAML file.'
-)
+
+
+class YamlFile(click.ParamType):
+    """A file of names and values, read as data only before anything else is done."""
+
+    name = 'file'
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> dict[str, Any]:
+        """What the file holds; ends the command if it cannot be read."""
+        from aiida_insbench.science.errors import InputError
+        from aiida_insbench.science.safe_yaml import read_yaml_file
+
+        if isinstance(value, dict):
+            return value
+        try:
+            return read_yaml_file(Path(value))
+        except InputError as exc:
+            self.fail(str(exc), param, ctx)
+
+
+OVERRIDES = click.option('--overrides', type=YamlFile(), help='YAML file, over the protocol.')
 PSEUDO_FAMILY = click.option(
     '--pseudo-family', required=True, help='Label of an aiida-pseudo family.'
 )

@@ -49,7 +49,7 @@ def frozen_phonon_reference(
     path = folder / str(job['reference'])
     try:
         frames = read_frames(path.read_text(encoding='utf-8'), name=path.name)
-    except OSError as exc:
+    except (OSError, UnicodeDecodeError) as exc:
         raise JobFileError(f'{path.name} cannot be read: {exc}') from exc
     frames = [frame for frame in frames if frame.info.get('method') == FROZEN_PHONON]
     check_frames(frames, labelled=True, name=path.name)

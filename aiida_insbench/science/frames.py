@@ -61,6 +61,7 @@ def read_frames(text: str, *, name: str = 'frames') -> list[Atoms]:
     DatasetError
         If the text cannot be read or holds no frame; the message names `name`.
     """
+    check_counts(text, name=name)
     try:
         frames = ase.io.read(io.StringIO(text), index=':', format='extxyz')
     except Exception as exc:
@@ -68,6 +69,25 @@ def read_frames(text: str, *, name: str = 'frames') -> list[Atoms]:
     if not frames:
         raise DatasetError(f'{name} holds no frame.')
     return list(frames)
+
+
+def check_counts(text: str, *, name: str) -> None:
+    """Refuse frames that claim more atoms than there are lines: ASE would look for each of them.
+
+    Raises
+    ------
+    DatasetError
+        Naming the frame.
+    """
+    lines = text.splitlines()
+    place = index = 0
+    while place < len(lines) and (count := lines[place].strip()).isdecimal():
+        if len(count) > 9 or place + int(count) + 2 > len(lines):
+            raise DatasetError(
+                f'{name}, frame {index}: {count[:20]} atoms are announced, and only '
+                f'{max(len(lines) - place - 2, 0)} lines follow. Was it copied completely?'
+            )
+        place, index = place + int(count) + 2, index + 1
 
 
 def split_frames(text: str, *, name: str = 'frames') -> list[str]:

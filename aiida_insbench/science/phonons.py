@@ -1,4 +1,4 @@
-"""Force constants of a crystal: computed, from labelled frames, from files.
+"""Force constants of a crystal: computed, from labelled frames; files in `force_constant_files`.
 
 Units: Å, eV/Å, eV/Å². The conventions are those of `aiida_insbench.science.supercells`; frequencies
 come from `aiida_insbench.science.gamma_modes` and `aiida_insbench.science.phonon_mesh`.
@@ -7,24 +7,27 @@ come from `aiida_insbench.science.gamma_modes` and `aiida_insbench.science.phono
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 from phonopy import Phonopy
-from phonopy.interface.phonopy_yaml import load_phonopy_yaml
 
-from aiida_insbench.science.errors import DatasetError, InputError, format_error
+from aiida_insbench.science.errors import DatasetError, format_error
 from aiida_insbench.science.finite_displacements import (
     displaced_supercells,
     fit_force_constants,
     supercell_forces,
 )
+from aiida_insbench.science.force_constant_files import (
+    check_supercell_size,
+    force_constants_yaml,
+    load_force_constants,
+    save_force_constants,
+    set_force_constants,
+)
 from aiida_insbench.science.frames import FORCES_KEY, is_labelled
-from aiida_insbench.science.safe_yaml import load_yaml
 from aiida_insbench.science.supercells import build_phonopy
 
 __all__ = [
@@ -44,12 +47,9 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 FROZEN_PHONON = 'frozen-phonon'
-_YAML_CONTENT = {'force_sets': False, 'displacements': False, 'force_constants': True}
 _UNIT = np.eye(3, dtype=np.int64)
 #: Extended XYZ holds positions to 1e-8 Å; anything beyond this is another structure.
 _SAME_POSITION = 1e-5
-#: What phonopy raises where a file does not hold what it looks for.
-_UNREADABLE = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
 
 def calculate_force_constants(
@@ -171,127 +171,8 @@ def phonopy_from_force_constants(
         If the shapes do not fit.
     """
     phonon = build_phonopy(atoms=atoms, supercell_matrix=supercell_matrix, symprec=symprec)
-    _set_force_constants(phonon, np.asarray(force_constants, dtype=float))
+    set_force_constants(phonon, np.asarray(force_constants, dtype=float))
     return phonon
-
-
-def force_constants_yaml(phonon: Phonopy) -> str:
-    """Structure and force constants as phonopy YAML text, which `load_force_constants` reads.
-
-    Raises
-    ------
-    InputError
-        If the Phonopy object has no force constants.
-    """
-    if phonon.force_constants is None:
-        raise InputError('The Phonopy object has no force constants.')
-    return str(phonon.to_phonopy_yaml(settings=_YAML_CONTENT))
-
-
-def save_force_constants(*, phonon: Phonopy, path: Path) -> None:
-    """Write `force_constants_yaml` to a file; a kill leaves no half file under its name."""
-    partial = path.with_name(path.name + '.part')
-    partial.write_text(force_constants_yaml(phonon), encoding='utf-8')
-    partial.replace(path)
-
-
-def load_force_constants(path: Path, *, symprec: float | None = None) -> Phonopy:
-    """Read structure and force constants from phonopy YAML.
-
-    Unlike ``phonopy.load`` it looks for no other files in the current folder and parses YAML with
-    the safe loader, so that the file can hold data only.
-
-    Parameters
-    ----------
-    path : Path
-        A file `save_force_constants` or phonopy wrote.
-    symprec : float, optional
-        Tolerance of positions for the symmetry, Å; the file's own by default.
-
-    Returns
-    -------
-    Phonopy
-        With force constants and, if the file has them, Born charges.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read or holds no force constants.
-    """
-    try:
-        content = load_yaml(path.read_text(encoding='utf-8'))
-        data = load_phonopy_yaml(content)
-        return _loaded(path, content, data, symprec)
-    except InputError:
-        raise
-    except (OSError, yaml.YAMLError, *_UNREADABLE) as exc:
-        raise InputError(f'{path.name} cannot be read as phonopy YAML: {exc!r}') from exc
-
-
-def _loaded(path: Path, content: Any, data: Any, symprec: float | None) -> Phonopy:
-    if data.force_constants is None or data.unitcell is None or data.supercell_matrix is None:
-        raise InputError(
-            format_error(
-                f'{path.name} holds no force constants.',
-                fix='Write it with `save_force_constants` or `phonopy --include-fc`.',
-            )
-        )
-    check_supercell_size(
-        data.supercell_matrix,
-        n_atoms=len(data.unitcell),
-        n_supercell=np.shape(data.force_constants)[1],
-        name=path.name,
-    )
-    stored = content['phonopy'].get('symmetry_tolerance', 1e-5)
-    phonon = Phonopy(
-        data.unitcell,
-        supercell_matrix=data.supercell_matrix,
-        primitive_matrix=np.eye(3) if data.primitive_matrix is None else data.primitive_matrix,
-        symprec=float(stored) if symprec is None else symprec,
-        is_symmetry=True,
-        calculator=data.calculator,
-    )
-    _set_force_constants(phonon, data.force_constants)
-    if data.nac_params is not None:
-        phonon.nac_params = data.nac_params
-    return phonon
-
-
-def check_supercell_size(matrix: Any, *, n_atoms: int, n_supercell: int, name: str) -> None:
-    """Refuse a supercell matrix that does not fit the atoms, before the supercell is built.
-
-    Parameters
-    ----------
-    matrix : array_like, shape (3, 3)
-        As a file has it.
-    n_atoms, n_supercell : int
-        Atoms of the unit cell and, by another entry of the file, of the supercell.
-    name : str
-        Of the file.
-
-    Raises
-    ------
-    InputError
-        If matrix and numbers contradict each other: a damaged matrix may ask for billions of atoms.
-    """
-    cells = abs(np.linalg.det(np.asarray(matrix, dtype=float)))
-    if not abs(cells * n_atoms - n_supercell) < 0.5:
-        raise InputError(
-            f'{name}: the supercell matrix makes {cells * n_atoms:.6g} atoms, the file holds '
-            f'{n_supercell}.'
-        )
-
-
-def _set_force_constants(phonon: Phonopy, force_constants: FloatArray) -> None:
-    unit, full = len(phonon.primitive), len(phonon.supercell)
-    if force_constants.shape not in ((unit, full, 3, 3), (full, full, 3, 3)):
-        raise InputError(
-            f'Force constants of shape {force_constants.shape} do not fit a primitive cell of '
-            f'{unit} and a supercell of {full} atoms.'
-        )
-    if not np.isfinite(force_constants).all():
-        raise InputError('Force constants hold numbers that are not finite.')
-    phonon.force_constants = force_constants
 
 
 def _bookkeeping(frame: Atoms) -> tuple[int, FloatArray]:

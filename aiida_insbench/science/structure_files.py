@@ -15,6 +15,7 @@ from ase import Atoms
 
 from aiida_insbench.science.campaign.composition import occupancy_faults
 from aiida_insbench.science.errors import StructureError, format_error
+from aiida_insbench.science.frames import check_counts
 from aiida_insbench.science.structures import check_crystal
 
 #: ASE's names of formats that may be read.
@@ -83,6 +84,8 @@ def _read(path: Path) -> Atoms:
     place = str(path.resolve())
     try:
         form = filetype(place)
+        if form in ('extxyz', 'xyz'):
+            check_counts(path.read_text(encoding='utf-8'), name=path.name)
         atoms = ase.io.read(place, format=_known(form), do_not_split_by_at_sign=True)
     except Exception as exc:
         raise StructureError(

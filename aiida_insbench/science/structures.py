@@ -109,10 +109,8 @@ def check_crystal(atoms: Atoms, *, name: str = 'structure') -> None:
                 fix='Give a crystal.',
             )
         )
-    # get_volume refuses cells of two axes
-    if not abs(np.linalg.det(atoms.cell.array)) >= 1e-3:
-        raise StructureError(f'`{name}` has a cell without volume.')
-    _check_images(atoms, name)
+    reach = 3.0 * float(covalent_radii[atoms.numbers].max())
+    check_cell(atoms.cell.array, name=name, reach=reach)
     close = closest_contact(atoms)
     if close is not None and close[3] < MINIMUM_CONTACT:
         first, second, distance, share = close
@@ -126,11 +124,28 @@ def check_crystal(atoms: Atoms, *, name: str = 'structure') -> None:
         )
 
 
-def _check_images(atoms: Atoms, name: str) -> None:
-    """Refuse cells so flat or skewed that counting neighbours would fill the memory."""
-    reach = 3.0 * covalent_radii[atoms.numbers].max()
-    heights = cell_heights(atoms.cell.array)
-    if np.prod(2.0 * np.ceil(reach / heights) + 1.0) > _MOST_IMAGES:
+def check_cell(cell: ArrayLike, *, name: str, reach: float = 5.0) -> None:
+    """Refuse cells without volume, and those so flat or skewed that counting neighbours never ends.
+
+    Parameters
+    ----------
+    cell : array_like, shape (3, 3)
+        Axes in rows, Å.
+    name : str
+        How the message names what has it.
+    reach : float
+        Up to which distance neighbours will be counted, Å.
+
+    Raises
+    ------
+    StructureError
+        If it is such a cell.
+    """
+    axes = np.asarray(cell, dtype=float)
+    if not abs(np.linalg.det(axes)) >= 1e-3:
+        raise StructureError(f'`{name}` has a cell without volume.')
+    heights = cell_heights(axes)
+    if not np.prod(2.0 * np.ceil(reach / heights) + 1.0) <= _MOST_IMAGES:
         raise StructureError(
             format_error(
                 f'`{name}` has a cell of {heights.min():.2g} Å between two faces.',

@@ -20,7 +20,6 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +67,7 @@ def fuzz(
     outcome = Outcome(reader.name)
     seeds = reader.seeds()
     for number in cases:
-        rng = random.Random(f'{seed}:{reader.name}:{number}')  # noqa: S311 - nothing is secret
+        rng = seeded(f'{seed}:{reader.name}:{number}')
         given = rng.choice(seeds)
         data = mutated(rng, given.files[given.target], reader.mutations)
         place = _laid_out(folder, {**given.files, given.target: data})
@@ -85,6 +84,11 @@ def fuzz(
             if keep is not None:
                 shutil.copytree(place, keep / f'{reader.name}_{number}', dirs_exist_ok=True)
     return outcome
+
+
+def seeded(words: str) -> random.Random:
+    """Random numbers that are the same each time."""
+    return random.Random(words)  # noqa: S311 - nothing is secret
 
 
 def _laid_out(folder: Path, files: dict[str, bytes]) -> Path:
@@ -185,11 +189,6 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(json.dumps(outcome.as_dict()) + '\n')
         sys.stdout.flush()
     return int(wrong)
-
-
-def summary(outcome: dict[str, Any]) -> Counter[str]:
-    """Faults by kind."""
-    return Counter(fault['kind'] for fault in outcome['faults'])
 
 
 if __name__ == '__main__':

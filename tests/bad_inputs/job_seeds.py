@@ -109,7 +109,7 @@ def ins() -> tuple[Seed, ...]:
         return {
             **_head('ins'), 'force_constants': files, 'temperature': 10, 'instrument': 'TOSCA',
             'max_order': 2, 'energy_range': [0, 800], 'bin_width': 10.0, 'mesh': [1, 1, 2],
-            'isotopes': {'H': '2H'}, 'keep': 'site',
+            'isotopes': {'H': '2H'}, 'keep': 'site', 'tolerance': 100.0,
             'settings': {'directions': 6, 'minimum_frequency': 1.0,
                          'maximum_imaginary_weight': 1.0},
         }  # fmt: skip

@@ -20,6 +20,9 @@ from aiida_insbench.science.ins.census import MINIMUM_FREQUENCY
 from aiida_insbench.science.ins.modes import ModeSource, PhononModes
 from aiida_insbench.science.ins.units import KELVIN_TO_WAVENUMBER, ZERO_POINT_DISPLACEMENT
 
+#: K; no crystal is hotter.
+HOTTEST = 20_000.0
+
 
 def occupation(*, frequencies: FloatArray, temperature: float) -> FloatArray:
     r"""Bose–Einstein occupation.
@@ -43,11 +46,13 @@ def occupation(*, frequencies: FloatArray, temperature: float) -> FloatArray:
     ImaginaryModeError
         If a frequency is ≤ 0.
     InputError
-        If the temperature is negative or not finite.
+        If the temperature is negative, that of no crystal, or not finite.
     """
     frequencies = np.asarray(frequencies, dtype=np.float64)
-    if not np.isfinite(temperature) or temperature < 0:
-        raise InputError(f'The temperature must be a number ≥ 0 in K, not {temperature}.')
+    if not 0 <= temperature <= HOTTEST:
+        raise InputError(
+            f'The temperature must be a number from 0 to {HOTTEST:g} K, not {temperature}.'
+        )
     if (frequencies <= 0).any():
         bad = np.flatnonzero(frequencies.ravel() <= 0)
         raise ImaginaryModeError(

@@ -9,6 +9,8 @@ import numpy as np
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.ins.arrays import FloatArray
 
+_MOST_BINS = 2_000_000
+
 
 @dataclass(frozen=True)
 class EnergyGrid:
@@ -52,7 +54,7 @@ def energy_grid(energy_range: tuple[float, float], bin_width: float) -> EnergyGr
     Raises
     ------
     InputError
-        If the width is not positive or the range not finite or empty.
+        If the width is not positive, the range not finite or empty, or there are too many bins.
     """
     if not (np.isfinite(bin_width) and bin_width > 0):
         raise InputError(f'`bin_width` must be > 0 cm⁻¹, not {bin_width}.')
@@ -62,4 +64,9 @@ def energy_grid(energy_range: tuple[float, float], bin_width: float) -> EnergyGr
     # 1e-9: an end that is a multiple up to rounding is included
     first = int(np.ceil(low / bin_width - 1e-9))
     last = int(np.floor(high / bin_width + 1e-9))
+    if last - first > _MOST_BINS:
+        raise InputError(
+            f'From {low:g} to {high:g} cm⁻¹ there are more than {_MOST_BINS} bins of {bin_width:g} '
+            'cm⁻¹: give wider ones.'
+        )
     return EnergyGrid(bin_width, first, last)

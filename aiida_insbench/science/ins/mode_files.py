@@ -16,6 +16,7 @@ Reading is Euphonic's and phonopy's.
 from __future__ import annotations
 
 import dataclasses
+import re
 import struct
 import tempfile
 import warnings
@@ -27,6 +28,7 @@ import numpy as np
 import yaml
 
 from aiida_insbench.science.errors import InputError, format_error
+from aiida_insbench.science.force_constant_files import check_supercell_size
 from aiida_insbench.science.ins.interpolation import (
     InterpolatedModes,
     refuse_isotopes,
@@ -35,15 +37,17 @@ from aiida_insbench.science.ins.interpolation import (
 from aiida_insbench.science.ins.modes import PhononModes, phonon_modes
 from aiida_insbench.science.ins.phonopy_reader import euphonic_force_constants
 from aiida_insbench.science.ins.qpoint_mesh import check_mesh, mesh_of_spacing
-from aiida_insbench.science.phonons import check_supercell_size
 from aiida_insbench.science.safe_json import load_json
 from aiida_insbench.science.safe_yaml import load_yaml
+from aiida_insbench.science.structures import check_cell
 
 _YAML = ('.yaml', '.yml')
 _CASTEP = ('.castep_bin', '.check')
+_CELLS = ('unit_cell', 'supercell', 'supercell_matrix')
 _BESIDE = ('FORCE_CONSTANTS', 'force_constants.hdf5')
 _UNREADABLE = (
     AttributeError,
+    EOFError,
     IndexError,
     KeyError,
     OSError,
@@ -182,7 +186,16 @@ def _read_castep(path: Path) -> Any:
 def _read_castep_modes(path: Path) -> Any:
     from euphonic import QpointPhononModes
 
+    _check_castep_header(path)
     return QpointPhononModes.from_castep(path)
+
+
+def _check_castep_header(path: Path) -> None:
+    """Refuse what Euphonic would look for without end: the cell, and atoms that are not there."""
+    text = path.read_text(encoding='utf-8', errors='replace')
+    counts = [int(one) for one in re.findall(r'Number of (?:ions|branches)\s+(\d{1,9})\b', text)]
+    if 'Unit cell vectors' not in text or len(counts) != 2 or max(counts) > text.count('\n'):
+        raise InputError(f'{path.name} is cut short, or no .phonon file of CASTEP.')
 
 
 def _read_json(path: Path) -> Any:
@@ -202,6 +215,16 @@ def _read_phonopy(path: Path) -> Any:
     content = load_yaml(path.read_text(encoding='utf-8'))
     if not isinstance(content, dict) or 'phonopy' not in content:
         raise InputError(f'{path.name} is no YAML file of phonopy.')
+    missing = [key for key in _CELLS if key not in content]
+    if missing:
+        raise InputError(f'{path.name} lacks {", ".join(missing)}, which phonopy writes.')
+    check_cell(content['unit_cell']['lattice'], name=path.name)
+    check_supercell_size(
+        content['supercell_matrix'],
+        n_atoms=len(content['unit_cell']['points']),
+        n_supercell=len(content['supercell']['points']),
+        name=path.name,
+    )
     if 'force_constants' in content:
         return euphonic_force_constants(path, content)
     for name in _BESIDE:
@@ -220,12 +243,6 @@ def _made_by_phonopy(path: Path, content: dict[str, Any]) -> Any:
             f'{path.name} holds neither force constants nor forces, and there is no FORCE_SETS, '
             f'{" or ".join(_BESIDE)} beside it.'
         )
-    check_supercell_size(
-        content['supercell_matrix'],
-        n_atoms=len(content['unit_cell']['points']),
-        n_supercell=len(content['supercell']['points']),
-        name=path.name,
-    )
     # phonopy's own loader would run what a file says; this one was parsed as data only before
     # phonopy 4 guesses a primitive cell where none is given
     primitive = content.get('primitive_matrix')

@@ -19,11 +19,14 @@ import h5py  # type: ignore[import-untyped]  # it has no stubs
 import numpy as np
 
 from aiida_insbench.science.errors import InputError, format_error
+from aiida_insbench.science.ins.arrays import FloatArray
 from aiida_insbench.science.measured.energy_units import AXIS_UNITS, units_named
 from aiida_insbench.science.measured.spectrum import RawBlock
 
 NEXUS = 'nexus'
 
+#: Compressed, a few kB may claim any number; a whole spectrometer has 10 000 detectors.
+_MOST_NUMBERS = 20_000_000
 _ENTRY = re.compile(r'mantid_workspace_(\d+)$')
 _OTHER_AXES = (
     'tof',
@@ -53,7 +56,9 @@ def read_nexus(data: bytes, *, name: str) -> list[RawBlock]:
                     raw for number, key in entries for raw in _workspace(name, file[key], number)
                 ]
             return _plain(name, file)
-    except (OSError, RuntimeError, KeyError) as exc:
+    except InputError:
+        raise
+    except (OSError, RuntimeError, LookupError, MemoryError, TypeError, ValueError) as exc:
         raise InputError(
             format_error(f'{name} cannot be read as HDF5: {exc}.', fix='Was it copied completely?')
         ) from exc
@@ -95,8 +100,9 @@ def _hidden(blocks: list[RawBlock], group: Any) -> list[RawBlock]:
     """
     if 'masked_bins' not in group:
         return blocks
-    bins = np.asarray(group['masked_bins'][()], dtype=int).ravel()
-    pairs = np.atleast_2d(np.asarray(group['masked_spectra'][()], dtype=int))
+    where = group.name
+    bins = _numbers(where, group['masked_bins']).astype(int).ravel()
+    pairs = np.atleast_2d(_numbers(where, group['masked_spectra']).astype(int))
     if len(pairs) != len(blocks):
         note = f'{len(bins)} bins are masked in the file, not certain in which spectra: mask them'
         return [replace(block, notes=(*block.notes, note)) for block in blocks]
@@ -157,9 +163,9 @@ def _spectra(
     title: str,
     per_bin: bool,
 ) -> list[RawBlock]:
-    table = np.atleast_2d(np.asarray(values[()], dtype=np.float64))
-    spread = None if errors is None else np.atleast_2d(np.asarray(errors[()], dtype=np.float64))
-    axes = np.atleast_2d(np.asarray(axis[()], dtype=np.float64))
+    table = np.atleast_2d(_numbers(where, values))
+    spread = None if errors is None else np.atleast_2d(_numbers(where, errors))
+    axes = np.atleast_2d(_numbers(where, axis))
     count = table.shape[-1]
     fits = axes.shape[-1] in (count, count + 1) and len(axes) in (1, len(table))
     if table.ndim != 2 or not fits or (spread is not None and spread.shape != table.shape):
@@ -183,6 +189,20 @@ def _spectra(
     ]
 
 
+def _numbers(where: str, stored: Any) -> FloatArray:
+    """Content of a data set, unless it claims more than a spectrometer gives."""
+    if not isinstance(stored, h5py.Dataset):
+        raise InputError(f'{where}: {stored.name} holds no numbers.')
+    if stored.size is None or stored.size > _MOST_NUMBERS:
+        raise InputError(
+            format_error(
+                f'{where}: {stored.name} holds more than {_MOST_NUMBERS:.0e} numbers.',
+                fix='Save the spectra of banks, summed over their detectors.',
+            )
+        )
+    return np.asarray(stored[()], dtype=np.float64)
+
+
 def _unit_of(where: str, axis: Any) -> str:
     stated = _text(axis.attrs.get('units'))
     words = ' '.join([stated, *(_text(axis.attrs.get(key)) for key in ('label', 'caption'))])
@@ -203,7 +223,7 @@ def _spectrum_numbers(group: Any) -> list[int] | None:
     axis = group.get('axis2')
     if axis is None or _text(axis.attrs.get('units')) != 'spectraNumber':
         return None
-    return [int(value) for value in np.asarray(axis[()]).ravel()]
+    return [int(value) for value in _numbers(group.name, axis).ravel()]
 
 
 def _signal_and_axis(group: Any) -> tuple[str | None, str | None]:

@@ -23,7 +23,8 @@ from aiida_insbench.science.measured.energy_units import (
     find_unit,
 )
 from aiida_insbench.science.measured.jcamp import JCAMP, is_jcamp, read_jcamp
-from aiida_insbench.science.measured.nexus import NEXUS, read_nexus
+from aiida_insbench.science.measured.nexus import NEXUS
+from aiida_insbench.science.measured.nexus_apart import read_nexus_apart
 from aiida_insbench.science.measured.oclimax import OCLIMAX, is_oclimax, read_oclimax
 from aiida_insbench.science.measured.point_checks import check_counts, check_energies
 from aiida_insbench.science.measured.reading_options import ReadingOptions
@@ -97,7 +98,7 @@ def _read(
     if is_hdf5(data):
         if wanted not in (None, NEXUS):
             raise InputError(f'{name} is HDF5 (NeXus), not {wanted}.')
-        return NEXUS, read_nexus(data, name=name), None, ()
+        return NEXUS, read_nexus_apart(data, name=name), None, ()
     file = read_text(data, name=name)
     if wanted == NEXUS:
         raise InputError(f'{name} is text, not NeXus (HDF5).')
