@@ -141,10 +141,15 @@ def make_codes(computer: Any, paths: Mapping[str, str], *, prepend_text: str = '
             )
     new = [label for label in paths if label not in there]
     for label in new:
-        local_pw = label == 'pw' and computer.transport_type == 'core.local'
-        text = (environment_of_pw() if local_pw else '') + prepend_text
+        text = environment_of_pw(root=_user_of(computer) == 'root') if label == 'pw' else ''
+        text += prepend_text
         prepare_code(computer, label, paths[label], prepend_text=text)
     return new
+
+
+def _user_of(computer: Any) -> str:
+    with computer.get_transport() as transport:
+        return str(transport.whoami())
 
 
 def undo_codes(computer: Any, labels: Sequence[str], *, dry_run: bool) -> list[str]:
