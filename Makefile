@@ -51,7 +51,7 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'Options of the demo: PRESSURES=0,1,2 (GPa)  FRAMES=24,18 (first round, later ones)  SEED=1'
-	@echo 'Option of the benchmarks: SUITE=demo, potentials, ins, phonons, validate, queries, report, vision or campaign'
+	@echo 'Option of the benchmarks: SUITE=demo, potentials, ins, phonons, validate, queries, report, vision, campaign or production'
 	@echo 'Option of the tests: WORKERS=3'
 	@echo 'Option of the services: SERVICES=.services (their folder)'
 	@echo 'Options of the installation: PYTHON=python3.11  TORCH_INDEX_URL=<index of CPU builds>'

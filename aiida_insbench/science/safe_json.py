@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
+
 from aiida_insbench.science.errors import InputError
+
+#: Levels of nesting. Python's reader in C ends the program where a library allowed it too many.
+_DEEPEST = 200
 
 
 def load_json(
@@ -34,7 +39,16 @@ def load_json(
     def refuse(word: str) -> float:
         raise ValueError(f'{word} is not a number of JSON')
 
+    if _depth(text) > _DEEPEST:
+        raise error(f'{name} is no JSON: more than {_DEEPEST} lists stand in each other.')
     try:
         return json.loads(text, parse_constant=None if allow_nan else refuse)
     except (ValueError, RecursionError) as exc:
         raise error(f'{name} is no JSON: {exc}.') from exc
+
+
+def _depth(text: str) -> int:
+    """At most how many brackets are open at once; those inside texts count, too."""
+    letters = np.frombuffer(text.encode('utf-8', 'replace'), dtype=np.uint8)
+    steps = np.isin(letters, list(b'[{')).astype(np.int8) - np.isin(letters, list(b']}'))
+    return int(np.cumsum(steps, dtype=np.int64).max(initial=0))

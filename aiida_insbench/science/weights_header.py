@@ -7,7 +7,6 @@ the safetensors package.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from aiida_insbench.science.errors import PotentialError
+from aiida_insbench.science.safe_json import load_json
 
 #: Types as safetensors names them, and as numpy does.
 NUMPY_TYPES = {
@@ -44,26 +44,30 @@ def tensors_of_weights(weights: bytes) -> dict[str, TensorInfo]:
         If the header is unreadable, tensors overlap or leave gaps, or numbers are not finite.
     """
     try:
-        start = 8 + int.from_bytes(weights[:8], 'little')
-        header = json.loads(weights[8:start].decode('utf-8'))
-        header.pop('__metadata__', None)
-        places = {
-            name: (
-                TensorInfo(str(entry['dtype']), read_shape(entry['shape'])),
-                entry['data_offsets'],
-            )
-            for name, entry in header.items()
-        }
-        position = 0
-        for name, (info, (begin, end)) in sorted(places.items(), key=lambda item: item[1][1]):
-            numbers = np.frombuffer(weights[start + begin : start + end], NUMPY_TYPES[info.dtype])
-            if begin != position or numbers.size != math.prod(info.shape):
-                raise PotentialError(f'Tensor {name} does not lie where the header says.')
-            if not np.isfinite(numbers).all():
-                raise PotentialError(f'Tensor {name} holds numbers that are not finite.')
-            position = end
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as exc:
+        return _tensors(weights)
+    except PotentialError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise PotentialError(f'The weights are no safetensors file: {exc!r}.') from exc
+
+
+def _tensors(weights: bytes) -> dict[str, TensorInfo]:
+    start = 8 + int.from_bytes(weights[:8], 'little')
+    text = weights[8:start].decode('utf-8')
+    header = load_json(text, name='The header of the weights', error=PotentialError)
+    header.pop('__metadata__', None)
+    places = {
+        name: (TensorInfo(str(entry['dtype']), read_shape(entry['shape'])), entry['data_offsets'])
+        for name, entry in header.items()
+    }
+    position = 0
+    for name, (info, (begin, end)) in sorted(places.items(), key=lambda item: item[1][1]):
+        numbers = np.frombuffer(weights[start + begin : start + end], NUMPY_TYPES[info.dtype])
+        if begin != position or numbers.size != math.prod(info.shape):
+            raise PotentialError(f'Tensor {name} does not lie where the header says.')
+        if not np.isfinite(numbers).all():
+            raise PotentialError(f'Tensor {name} holds numbers that are not finite.')
+        position = end
     if start + position != len(weights):
         raise PotentialError('The weights are cut short or too long.')
     return {name: info for name, (info, _) in places.items()}

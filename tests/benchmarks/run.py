@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +26,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--output', type=Path, default=ROOT / 'benchmarks.json')
     parser.add_argument('--folder', type=Path, help='Keep the demo here instead of removing it.')
-    parser.add_argument(
-        '--suite',
-        choices=(
-            'all',
-            'demo',
-            'potentials',
-            'ins',
-            'phonons',
-            'validate',
-            'queries',
-            'report',
-            'vision',
-            'campaign',
-        ),
-        default='all',
-    )
+    parser.add_argument('--suite', choices=('all', *SUITES), default='all')
     parser.add_argument(
         '--only',
         help='One figure of the suite potentials, by its function, or part of the suite phonons: '
-        'mgh2, benzene, overhead, truth; or of the suite campaign: overhead, active.',
+        'mgh2, benzene, overhead, truth; or of the suite campaign: overhead, active; or of the '
+        'suite production, by its name without `production.`.',
     )
     parser.add_argument('--data', type=Path, default=DATA, help='Folder of shared data.')
     parser.add_argument('--potential', type=Path, help='Of MgH2, for the suite phonons (.json).')
@@ -55,63 +41,92 @@ def main() -> int:
         help='Program of janus-core, in an environment of its own, for the suite phonons.',
     )
     options = parser.parse_args()
-    if options.suite in ('all', 'demo'):
-        keep(options.output, demo_figures(options.folder))
-    if options.suite in ('all', 'potentials'):
-        from potentials import potentials_figures
-
-        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
-            chosen = potentials_figures(Path(name), options.data, only=options.only)
-            keep(options.output, chosen)
-    if options.suite in ('all', 'ins'):
-        from ins import ins_figures
-
-        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
-            keep(options.output, ins_figures(Path(name), options.data))
-    if options.suite in ('all', 'validate'):
-        from md import md_figures
-
-        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
-            keep(options.output, md_figures(Path(name)))
-    if options.suite in ('all', 'queries'):
-        from queries import queries_figures
-
-        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
-            keep(options.output, queries_figures(Path(name)))
-    if options.suite in ('all', 'report'):
-        from report import report_figures
-
-        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
-            keep(options.output, report_figures(Path(name)))
-    if options.suite in ('all', 'vision'):
-        from vision import vision_figures
-
-        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
-            keep(options.output, vision_figures(Path(name), options.data))
-    if options.suite in ('all', 'campaign'):
-        from campaign import campaign_figures
-
-        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
-            chosen = options.only if options.suite == 'campaign' else None
-            keep(
-                options.output,
-                campaign_figures(options.folder or Path(name), only=chosen),
-            )
-    if options.suite in ('all', 'phonons'):
-        from phonons import phonons_figures
-
-        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as name:
-            keep(
-                options.output,
-                phonons_figures(
-                    Path(name),
-                    options.data,
-                    janus=options.janus,
-                    potential=options.potential,
-                    only=options.only if options.suite == 'phonons' else None,
-                ),
-            )
+    chosen = list(SUITES) if options.suite == 'all' else [options.suite]
+    if options.suite == 'all':
+        options.only = None
+    for name in chosen:
+        with tempfile.TemporaryDirectory(prefix='insbench-bench-') as folder:
+            keep(options.output, SUITES[name](Path(folder), options))
     return 0
+
+
+def _demo(_folder: Path, options: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    return demo_figures(options.folder)
+
+
+def _potentials(folder: Path, options: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    from potentials import potentials_figures
+
+    return potentials_figures(folder, options.data, only=options.only)
+
+
+def _ins(folder: Path, options: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    from ins import ins_figures
+
+    return ins_figures(folder, options.data)
+
+
+def _validate(folder: Path, _options: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    from md import md_figures
+
+    return md_figures(folder)
+
+
+def _queries(folder: Path, _options: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    from queries import queries_figures
+
+    return queries_figures(folder)
+
+
+def _report(folder: Path, _options: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    from report import report_figures
+
+    return report_figures(folder)
+
+
+def _vision(folder: Path, options: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    from vision import vision_figures
+
+    return vision_figures(folder, options.data)
+
+
+def _campaign(folder: Path, options: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    from campaign import campaign_figures
+
+    return campaign_figures(options.folder or folder, only=options.only)
+
+
+def _production(_folder: Path, options: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    from production import production_figures
+
+    return production_figures(only=options.only)
+
+
+def _phonons(folder: Path, options: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    from phonons import phonons_figures
+
+    return phonons_figures(
+        folder,
+        options.data,
+        janus=options.janus,
+        potential=options.potential,
+        only=options.only,
+    )
+
+
+#: In the order in which all of them run.
+SUITES: dict[str, Callable[[Path, argparse.Namespace], Iterable[dict[str, Any]]]] = {
+    'demo': _demo,
+    'potentials': _potentials,
+    'ins': _ins,
+    'validate': _validate,
+    'queries': _queries,
+    'report': _report,
+    'vision': _vision,
+    'campaign': _campaign,
+    'production': _production,
+    'phonons': _phonons,
+}
 
 
 def keep(output: Path, figures: Iterable[dict[str, Any]]) -> None:

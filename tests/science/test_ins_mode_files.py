@@ -127,7 +127,7 @@ def test_castep_modes_and_force_constants(shared_data):
         ('other.json', '{}', 'holds nothing of Euphonic'),
         ('crystal.json', '{"__euphonic_class__": "Crystal"}', 'holds Crystal'),
         ('broken.json', '{', r'broken\.json is no JSON'),
-        ('broken.phonon', 'BEGIN header', r'broken\.phonon cannot be read'),
+        ('broken.phonon', 'BEGIN header', r'broken\.phonon is cut short'),
         ('broken.castep_bin', '\0\0', r'broken\.castep_bin cannot be read'),
     ],
 )
