@@ -17,6 +17,7 @@ MOST_FILES, MOST_BYTES = 5000, 1 << 30
 _CHUNK = 1 << 20
 _DAMAGED = (
     EOFError,
+    LookupError,
     NotImplementedError,
     OSError,
     RuntimeError,

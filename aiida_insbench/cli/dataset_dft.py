@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -211,8 +212,8 @@ def read_meshes(text: str) -> list[list[int]]:
     from aiida_insbench.science.errors import InputError
 
     meshes = read_lists(text, 'x', 3, 'kpoints')
-    if any(number != int(number) for mesh in meshes for number in mesh):
-        raise InputError(f'`--kpoints` is {text!r}; give whole numbers, such as 4x4x4.')
+    if not all(number.is_integer() and 1 <= number < 1000 for mesh in meshes for number in mesh):
+        raise InputError(f'`--kpoints` is {text!r}; give whole numbers from 1, such as 4x4x4.')
     return [[int(number) for number in mesh] for mesh in meshes]
 
 
@@ -230,7 +231,7 @@ def read_lists(text: str, mark: str, length: int, name: str) -> list[list[float]
         found = [[float(word) for word in part.split(mark)] for part in text.split(',')]
     except ValueError as exc:
         raise InputError(f'`--{name}` is {text!r}: {exc}.') from exc
-    if any(len(one) != length for one in found):
+    if any(len(one) != length or not all(map(math.isfinite, one)) for one in found):
         example = mark.join('40' if length == 2 else '4' for _ in range(length))
         raise InputError(f'`--{name}` is {text!r}; give lists such as {example}, comma between.')
     return found

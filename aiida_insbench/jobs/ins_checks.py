@@ -65,8 +65,7 @@ def check_job(job: Mapping[str, Any], folder: Path) -> None:
         raise JobFileError(f'`keep` must be site or element, not {job["keep"]!r}.')
     if not isinstance(job.get('mesh'), list | None):
         raise JobFileError(f'`mesh` must be a list or null, not {job["mesh"]!r}.')
-    if not isinstance(job.get('isotopes'), dict | None):
-        raise JobFileError(f'`isotopes` must be a mapping, not {job["isotopes"]!r}.')
+    _check_isotopes(job.get('isotopes'))
     max_order = job.get('max_order')
     if max_order is not None and not (_is_integer(max_order) and 1 <= max_order <= LARGEST_ORDER):
         raise JobFileError(
@@ -166,6 +165,17 @@ def _check_files(files: object, folder: Path, *, name: str) -> None:
             raise JobFileError(f'`{name}` at {label} must be a file name, not {file!r}.')
         if not (folder / file).is_file():
             raise JobFileError(f'`{name}` at {label}: there is no file {file}.')
+
+
+def _check_isotopes(isotopes: object) -> None:
+    if not isinstance(isotopes, dict | None):
+        raise JobFileError(f'`isotopes` must be a mapping, not {isotopes!r}.')
+    for site, given in (isotopes or {}).items():
+        shares = given.values() if isinstance(given, dict) else [1.0]
+        if not isinstance(given, str | dict) or not all(map(_is_number, shares)):
+            raise JobFileError(
+                f'`isotopes` of {site} must be an isotope, or shares by isotope, not {given!r}.'
+            )
 
 
 def _check_settings(settings: object) -> None:

@@ -20,6 +20,8 @@ from aiida_insbench.science.structures import check_cell
 
 FloatArray = NDArray[np.float64]
 _YAML_CONTENT = {'force_sets': False, 'displacements': False, 'force_constants': True}
+#: eV/Å²; diamond's largest is about 60.
+_STIFFEST = 1e4
 #: What phonopy raises where a file does not hold what it looks for.
 _UNREADABLE = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
@@ -142,4 +144,7 @@ def set_force_constants(phonon: Phonopy, force_constants: FloatArray) -> None:
         )
     if not np.isfinite(force_constants).all():
         raise InputError('Force constants hold numbers that are not finite.')
+    largest = float(np.abs(force_constants).max(initial=0.0))
+    if largest > _STIFFEST:
+        raise InputError(f'Force constants up to {largest:.3g} eV/Å² are of no crystal.')
     phonon.force_constants = force_constants

@@ -43,6 +43,8 @@ GAS_PHASE_KEY = 'gas_phase'
 ISOLATED_ATOM = 'isolated-atom'
 #: Boxes of isolated atoms are longer than this (Å); a crystal of one atom has shorter axes.
 _SHORTEST_BOX = 6.0
+_COLUMNS = re.compile(r'Properties="?([^\s"]+)')
+_MOST_COLUMNS = 1000
 _FRAME_ID = re.compile(r'^[a-zA-Z][a-zA-Z0-9_]*$')
 
 
@@ -72,13 +74,19 @@ def read_frames(text: str, *, name: str = 'frames') -> list[Atoms]:
 
 
 def check_counts(text: str, *, name: str) -> None:
-    """Refuse frames that claim more atoms than there are lines: ASE would look for each of them.
+    """Refuse frames that claim more atoms or columns than there are: ASE would look for each.
 
     Raises
     ------
     DatasetError
-        Naming the frame.
+        Naming the frame, or the columns.
     """
+    for columns in _COLUMNS.findall(text):
+        counts = [int(one[:9]) for one in columns.split(':') if one.isdecimal()]
+        if sum(counts) > _MOST_COLUMNS:
+            raise DatasetError(
+                f'{name}: Properties={columns[:60]} announces {sum(counts)} columns.'
+            )
     lines = text.splitlines()
     place = index = 0
     while place < len(lines) and (count := lines[place].strip()).isdecimal():

@@ -171,6 +171,18 @@ def _job(stage: str) -> Callable[[Path, str], object]:
     return read
 
 
+def _md(place: Path, _target: str) -> object:
+    """What is checked before a run begins: how long it then takes is up to its settings."""
+    from aiida_insbench.jobs.md import checked_engine
+    from aiida_insbench.jobs.md_task import read_task
+    from aiida_insbench.jobs.program import read_job
+    from aiida_insbench.jobs.settings import require
+
+    job = read_job(place / 'job.json', 'md')
+    (prefix,) = require(job, 'potential')
+    return checked_engine(place / prefix, read_task(job))
+
+
 def _json(path: Path) -> object:
     """JSON; what is none is refused before, by the reader that is not meant here."""
     try:
@@ -204,10 +216,11 @@ _ALL = (
     Reader('archives', seeds.archives, _archive, BINARY),
     Reader('words', seeds.lines, _words),
     Reader('training-settings', job_seeds.training_settings, _training_settings, STRUCTURED),
+    Reader('job-md', job_seeds.md, _md, STRUCTURED),
     *(
         Reader(f'job-{stage}', getattr(job_seeds, stage), _job(stage), STRUCTURED)
         for stage in (
-            'sample', 'select', 'fit', 'ins', 'analyse', 'evaluate', 'phonons', 'md', 'validate',
+            'sample', 'select', 'fit', 'ins', 'analyse', 'evaluate', 'phonons', 'validate',
         )
     ),
 )  # fmt: skip
