@@ -212,8 +212,8 @@ def read_meshes(text: str) -> list[list[int]]:
     from aiida_insbench.science.errors import InputError
 
     meshes = read_lists(text, 'x', 3, 'kpoints')
-    if not all(number.is_integer() and 1 <= number < 1000 for mesh in meshes for number in mesh):
-        raise InputError(f'`--kpoints` is {text!r}; give whole numbers from 1, such as 4x4x4.')
+    if not all(number.is_integer() and abs(number) < 1000 for mesh in meshes for number in mesh):
+        raise InputError(f'`--kpoints` is {text!r}; give whole numbers, such as 4x4x4.')
     return [[int(number) for number in mesh] for mesh in meshes]
 
 
