@@ -31,7 +31,6 @@ from aiida_insbench.science.errors import (
     ComputationError,
     ConvergenceError,
     InputError,
-    InterruptedJobError,
     JobFileError,
 )
 from aiida_insbench.science.kpoints import check_supercell_matrix
@@ -83,8 +82,6 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
     for label in labels:
         try:
             residuals[label] = _fit(label, forces[label], crystals[label], settings, folder)
-        except InterruptedJobError:
-            raise
         except (ComputationError, InputError) as exc:
             # forces that lack a displacement at one pressure are no reason to lose the others
             failures[label] = exc

@@ -9,7 +9,7 @@ from ase import units
 
 from aiida_insbench.jobs.phonon_states import relax_at
 from aiida_insbench.jobs.pressure_sweep import PressureSweep
-from aiida_insbench.science.errors import ComputationError, InterruptedJobError
+from aiida_insbench.science.errors import ComputationError
 from aiida_insbench.science.pressure import pressure_from_label
 
 #: Crystals that differ by less are the same: share of the volume, meV per atom.
@@ -32,8 +32,6 @@ def sweep_back(sweep: PressureSweep) -> dict[str, Any]:
         pressure = pressure_from_label(label)
         try:
             down = relax_at(sweep.place, start, pressure)
-        except InterruptedJobError:
-            raise
         except ComputationError as exc:
             found[label] = {'reason': str(exc)}
             continue

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 from aiida_insbench.jobs.ins_checks import check_job
 from aiida_insbench.jobs.program import write_arrays
 from aiida_insbench.jobs.progress import Progress
-from aiida_insbench.science.errors import ComputationError, InterruptedJobError
+from aiida_insbench.science.errors import ComputationError
 from aiida_insbench.science.pressure import pressure_from_label
 
 if TYPE_CHECKING:
@@ -81,8 +81,6 @@ def run(job: dict[str, Any], folder: Path, progress: Progress) -> dict[str, Any]
         try:
             found = compute(job, folder, label, simulation)
             drawn = _map(job, found.result, simulation)
-        except InterruptedJobError:
-            raise
         except ComputationError as exc:
             failure = exc
             reasons[label] = str(exc)

@@ -19,7 +19,7 @@ from aiida_insbench.science.dynamics.frame_checks import FrameChecks
 from aiida_insbench.science.dynamics.run import A_PER_PS, SERIES
 from aiida_insbench.science.dynamics.thresholds import Thresholds
 from aiida_insbench.science.dynamics.violation import Violation
-from aiida_insbench.science.errors import ComputationError, InterruptedJobError
+from aiida_insbench.science.errors import ComputationError
 
 #: Å that no atom moves in one step while forces make sense.
 _LONGEST_MOVE = 1.0
@@ -76,8 +76,6 @@ class Run:
         try:
             while self.step < self.plan.total and not (self._stop and self.violations):
                 dynamics = self._advance(dynamics)
-        except InterruptedJobError:
-            raise
         except ComputationError as exc:
             self._note([self._ended(str(exc))])
         if self._frames['times'] or self._series['time']:

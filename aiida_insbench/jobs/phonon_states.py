@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from aiida_insbench.jobs.phonon_records import write_pressure
 from aiida_insbench.jobs.phonon_task import PhononTask
 from aiida_insbench.jobs.progress import Progress
-from aiida_insbench.science.errors import ComputationError, InterruptedJobError
+from aiida_insbench.science.errors import ComputationError
 from aiida_insbench.science.pressure import pressure_label
 from aiida_insbench.science.structures import rounded
 
@@ -218,8 +218,6 @@ def _follow(place: Workplace, state: State, pressure: float, name: str) -> State
         )
         try:
             found, step = _one_step(place, state, mode, pressure, name)
-        except InterruptedJobError:
-            raise
         except ComputationError as exc:
             found, step = None, {'outcome': str(exc)}
         entry = {'qpoint': mode.qpoint.tolist(), 'frequency': mode.frequency, **step}

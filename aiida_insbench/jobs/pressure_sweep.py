@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aiida_insbench.jobs.phonon_states import State, Workplace, compute_state, write_state
 from aiida_insbench.jobs.phonon_task import FinishedPressure
-from aiida_insbench.science.errors import ComputationError, InterruptedJobError, JobFileError
+from aiida_insbench.science.errors import ComputationError, JobFileError
 from aiida_insbench.science.pressure import pressure_from_label, pressure_label
 
 _SAME_STRAIN = 0.25
@@ -77,8 +77,6 @@ class PressureSweep:
             return compute_state(
                 self.place, atoms, pressure, supercell_matrix=matrix, label=name or label
             )
-        except InterruptedJobError:
-            raise
         except ComputationError as exc:
             self.reasons[label] = str(exc)
             self.place.progress.report(f'{label} failed: {exc}', pressure=pressure)

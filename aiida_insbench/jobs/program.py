@@ -12,6 +12,7 @@ A failure leaves ``error.json`` (``type``, ``message``, ``code``); success leave
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -99,7 +100,6 @@ def run_stage(stage: str, job_file: Path) -> int:
     except ComputationError as exc:
         return _fail(folder, exc, EXIT_FAILED)
     except Exception as exc:  # noqa: BLE001 - the last line of defence: leave a readable record
-        traceback.print_exc()
         return _fail(folder, exc, EXIT_FAULT)
     release_reserve(folder)
     return 0
@@ -196,7 +196,11 @@ def _fail(folder: Path, exc: BaseException, code: int) -> int:
     if code != EXIT_INTERRUPTED and (full := as_disk_full(folder, exc)):
         exc, code = full, EXIT_DISK_FULL
     write_json(folder / ERROR_FILE, {'type': type(exc).__name__, 'message': str(exc), 'code': code})
-    sys.stderr.write(f'insbench-job: {type(exc).__name__}: {exc}\n')
+    with contextlib.suppress(OSError):  # standard error may be a file on a full disk
+        if code == EXIT_FAULT:
+            traceback.print_exception(exc)
+        sys.stderr.write(f'insbench-job: {type(exc).__name__}: {exc}\n')
+        sys.stderr.flush()
     return code
 
 

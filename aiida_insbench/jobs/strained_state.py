@@ -14,7 +14,7 @@ from aiida_insbench.jobs.phonon_records import write_force_constants
 from aiida_insbench.jobs.phonon_states import force_constants
 from aiida_insbench.jobs.pressure_sweep import PressureSweep
 from aiida_insbench.jobs.program import write_json
-from aiida_insbench.science.errors import ComputationError, InterruptedJobError
+from aiida_insbench.science.errors import ComputationError
 from aiida_insbench.science.structures import atoms_to_dict
 
 PREFIX = 'strained_'
@@ -41,8 +41,6 @@ def write_strained_state(sweep: PressureSweep) -> None:
         phonon = force_constants(
             sweep.place, strained, sweep.start_at(last)[1], name=f'{PREFIX}{last}'
         )
-    except InterruptedJobError:
-        raise
     except ComputationError as exc:
         sweep.warnings.append(f'No strained state: {exc}')
         return

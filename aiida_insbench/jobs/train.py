@@ -227,7 +227,7 @@ def _train(
     return curve
 
 
-def _failure(code: int, log: Path, *, killed: bool) -> Exception:
+def _failure(code: int, log: Path, *, killed: bool) -> BaseException:
     """Name what ended the child: memory, somebody else, or MACE itself."""
     words = _last_words(log)
     if killed or speaks_of_memory(words):

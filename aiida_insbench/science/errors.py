@@ -17,8 +17,9 @@
         │   ├── DivergedError       the loss is not finite, or far above where it began
         │   └── ZeroLossError       nothing is learned: the labels were not read
         ├── OutOfMemoryError        memory of the device or of the machine is spent
-        ├── DiskFullError           no room is left where the job writes
-        └── InterruptedJobError     SIGTERM: finished parts are on disk
+        └── DiskFullError           no room is left where the job writes
+    InterruptedJobError             SIGTERM; apart, as KeyboardInterrupt is: no handler of errors,
+                                    of a library's either, may take it for one
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class DiskFullError(ComputationError):
     """No room is left where the job writes; what it had finished is kept."""
 
 
-class InterruptedJobError(ComputationError):
+class InterruptedJobError(BaseException):
     """The job was asked to end; what it had finished is on disk."""
 
 
