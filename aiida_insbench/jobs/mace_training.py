@@ -120,6 +120,7 @@ def _hand_over(plan: dict[str, Any]) -> bool:
     torch = importlib.import_module('torch')
     second = Path(f'{NAME}_stagetwo.model')
     path = second if second.exists() else Path(f'{NAME}.model')
+    # a pickle, but one that MACE wrote in this folder a moment ago
     model = torch.load(path, map_location='cpu', weights_only=False)
     if plan['replay'] and not plan['replay']['keep_head']:
         model = single_head(model, HEAD)

@@ -184,7 +184,7 @@ def _view(data: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         **view,
         # no text in it can end the script element
-        'json': Markup(text.replace('<', '\\u003c')),  # noqa: S704
+        'json': Markup(text.replace('<', '\\u003c')),  # noqa: S704 - see above
         'picture': Markup(still_picture(view, turn)),  # noqa: S704 - made here
         'mode': view['modes'][view['default']],
     }
@@ -194,7 +194,7 @@ def _spectrum_parts(data: Mapping[str, Any]) -> dict[str, Any]:
     spectra = [one for one in sorted_spectra(data) if len(one['energy_transfer']) > 1]
     return {
         'spectra': spectra,
-        'stack': Markup(figures_spectra.stacked_spectra(spectra)) if spectra else '',  # noqa: S704
+        'stack': markup([figures_spectra.stacked_spectra(spectra)])[0] if spectra else '',
         'parts': [
             {
                 'pressure': one['pressure'],
