@@ -120,6 +120,14 @@ class Run:
         while self.process.poll() is None and self.nodes() < number:
             time.sleep(0.2)
 
+    def wait_for_file(self, name: str) -> Path:
+        """Wait until a job has written a file of this name."""
+        while self.process.poll() is None:
+            if found := next((self.folder / 'work').rglob(name), None):
+                return found
+            time.sleep(0.01)
+        raise AssertionError('\n'.join(self.lines()[-40:]))
+
     def kill(self, kind: str, rng: np.random.Generator) -> str | None:
         """SIGKILL one process of a kind, once there is one; None if none came before the end."""
         while self.process.poll() is None:

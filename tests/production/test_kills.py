@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from kills import DAEMON, Run, disturb, moments
 
 MICRO = Path(__file__).parents[1] / 'campaign' / 'micro_campaign.py'
+PHONONS = Path(__file__).with_name('micro_phonons.py')
 KILLS = 5
 
 needs_pw = pytest.mark.skipif(shutil.which('pw.x') is None, reason='pw.x is not installed')
@@ -55,6 +56,24 @@ def test_five_kills_of_one_kind(tmp_path, start, undisturbed, kind, record_prope
     record_property('said', made.said)
     assert len(made.killed) == KILLS
     assert found == expected
+
+
+@pytest.mark.real
+def test_a_job_and_the_broker_killed(tmp_path, start):
+    """Two kills of a job of phonons, quick enough to be looked at each time."""
+    expected = start(tmp_path / 'undisturbed', PHONONS, ()).outcome()
+    assert expected['jobs'] == [0], expected
+    made = start(tmp_path / 'killed', PHONONS, ())
+    rng = np.random.default_rng(5)
+    made.wait_for_file('p_0000.json')
+    assert made.kill('insbench-job', rng)
+    assert made.kill('broker', rng)
+    made.mend_as_told()
+    found = made.outcome()
+    assert len(made.killed) == 2
+    assert found['jobs'] == [411, 0]
+    assert found['spared'][1][0] == 'p_0000'
+    assert found['frequencies'] == expected['frequencies']
 
 
 def test_moments_are_random_but_in_order():
