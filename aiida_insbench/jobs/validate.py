@@ -26,7 +26,7 @@ from aiida_insbench.jobs.progress import Progress
 from aiida_insbench.jobs.settings import require
 from aiida_insbench.jobs.validate_anharmonicity import compare_densities
 from aiida_insbench.jobs.validate_spreads import read_spreads
-from aiida_insbench.science.structures import atoms_from_dict
+from aiida_insbench.science.structures import atoms_from_dict, check_cell
 from aiida_insbench.science.validation.check import (
     DYNAMICS,
     EXTRAPOLATION,
@@ -115,6 +115,9 @@ def _state(job: Mapping[str, Any], _folder: Path, limits: ValidationLimits) -> F
         {label: atoms_from_dict(data) for label, data in (job.get(name) or {}).items()}
         for name in ('structures', 'dft_structures')
     ]
+    for by_label in crystals:
+        for label, atoms in by_label.items():
+            check_cell(atoms.cell.array, name=label)
     if not all(crystals):
         return [], {}
     return state_checks(*crystals, limits=limits)
