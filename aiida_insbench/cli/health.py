@@ -15,13 +15,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from aiida_insbench.cli.stuck import lost_processes, revive_lost
+from aiida_insbench.cli.stuck import NAMED, lost_processes, revive_lost
 
 START_TIMEOUT = 60
 #: A worker looks for the broker for 10 s when it starts: one older than that knew another broker.
@@ -59,7 +60,6 @@ def check_daemon() -> DaemonHealth:
     workers = tuple(process.pid for process in own_processes('worker'))
     subscribers = _subscribers() if running else None
     faults = []
-    deaf = _deaf_workers()
     if not running and workers:
         faults.append(
             f'{len(workers)} daemon workers run without their supervisor (it was killed). {MEND}'
@@ -73,13 +73,13 @@ def check_daemon() -> DaemonHealth:
             'The daemon is deaf: its broker knows no worker (the broker was killed and came back). '
             f'{MEND}'
         )
-    elif deaf:
+    elif deaf := _deaf_workers():
         faults.append(
             f'{deaf} of {len(workers)} daemon workers are deaf: they are older than the broker '
             f'(which was killed and came back). {MEND}'
         )
     elif lost := lost_processes():
-        named = ', '.join(str(pk) for pk in lost[:5]) + (', …' if len(lost) > 5 else '')
+        named = ', '.join(str(pk) for pk in lost[:NAMED]) + (', …' if len(lost) > NAMED else '')
         faults.append(
             f'{len(lost)} processes were submitted but no worker has heard of them, as one was '
             f'killed just then: {named}. {MEND}'
@@ -148,13 +148,21 @@ def _forget_dead_broker() -> None:
 
 
 def wait_until_listening() -> DaemonHealth:
-    """Wait until the workers have subscribed, at most `START_TIMEOUT` seconds."""
+    """Wait until the workers have subscribed, at most `START_TIMEOUT` seconds.
+
+    A broker that has just started has not written yet who listens to it: that is no good news.
+    """
     deadline = time.monotonic() + START_TIMEOUT
     health = check_daemon()
-    while health.faults and time.monotonic() < deadline:
+    while (health.faults or _is_silent(health)) and time.monotonic() < deadline:
         time.sleep(0.5)
         health = check_daemon()
     return health
+
+
+def _is_silent(health: DaemonHealth) -> bool:
+    """Whether a broker that tells who listens to it has not told yet."""
+    return health.subscribers is None and _probe() is not None
 
 
 def stop_daemon() -> None:
@@ -204,11 +212,18 @@ def _aiida_path(process: psutil.Process) -> Path | None:
     return path.resolve()
 
 
-def _subscribers() -> int | None:
+def _probe() -> Callable[[], dict[str, Any]] | None:
+    """What asks the broker for its status, where it can be asked."""
     from aiida.manage import get_manager
 
-    broker = get_manager().get_broker()
-    probe = getattr(broker, 'probe_service_status', None)
+    probe: Callable[[], dict[str, Any]] | None = getattr(
+        get_manager().get_broker(), 'probe_service_status', None
+    )
+    return probe
+
+
+def _subscribers() -> int | None:
+    probe = _probe()
     if probe is None:
         return None
     with _silent(logging.getLogger('aiida.broker.zeromq')):
