@@ -138,9 +138,9 @@ def _converted(kind: Any, identifier: str | int) -> Any:
 
 
 def _crystal(path: Path) -> Any:
-    from aiida_insbench.cli.preflight import read_structure
+    from aiida_insbench.science.structure_files import read_crystal_file
 
-    return read_structure(path)
+    return read_crystal_file(path)
 
 
 def _known(identifier: str | int | None) -> Any:

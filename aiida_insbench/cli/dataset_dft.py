@@ -59,13 +59,13 @@ def cmd_converge(  # type: ignore[no-untyped-def]
     """
     from aiida.orm import StructureData
 
-    from aiida_insbench.cli.preflight import read_structure
     from aiida_insbench.cli.pseudo_families import pseudos_of
     from aiida_insbench.science.pressure import parse_pressures
+    from aiida_insbench.science.structure_files import read_crystal_file
     from aiida_insbench.workflows.converge import ConvergeWorkChain
 
     def build() -> Any:
-        crystal = StructureData(ase=read_structure(structure))
+        crystal = StructureData(ase=read_crystal_file(structure))
         return ConvergeWorkChain.get_builder_from_protocol(
             *two_codes(codes),
             crystal,

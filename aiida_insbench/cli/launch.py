@@ -61,19 +61,19 @@ def cmd_phonons(  # type: ignore[no-untyped-def]
     """
     from aiida.orm import StructureData, load_code
 
-    from aiida_insbench.cli.preflight import read_structure
     from aiida_insbench.cli.site import COMPUTER
     from aiida_insbench.science.pressure import parse_pressures
+    from aiida_insbench.science.structure_files import read_crystal_file
     from aiida_insbench.workflows.phonons import PhononsWorkChain
 
     def build() -> Any:
         return PhononsWorkChain.get_builder_from_protocol(
             code or load_code(f'{DEFAULT_CODES[1]}@{COMPUTER}'),
             potential,
-            StructureData(ase=read_structure(structure)) if structure else None,
+            StructureData(ase=read_crystal_file(structure)) if structure else None,
             parse_pressures(pressures),
             structures={
-                parse_pressures(value)[0]: StructureData(ase=read_structure(Path(path)))
+                parse_pressures(value)[0]: StructureData(ase=read_crystal_file(Path(path)))
                 for value, path in structures
             },
             previous=previous,

@@ -90,9 +90,9 @@ def cmd_benchmark(  # type: ignore[no-untyped-def]
     """
     from aiida.orm import StructureData, load_code
 
-    from aiida_insbench.cli.preflight import read_structure
     from aiida_insbench.cli.site import COMPUTER
     from aiida_insbench.science.pressure import parse_pressures
+    from aiida_insbench.science.structure_files import read_crystal_file
     from aiida_insbench.workflows.benchmark import BenchmarkWorkChain
 
     def build() -> Any:
@@ -101,7 +101,7 @@ def cmd_benchmark(  # type: ignore[no-untyped-def]
         builder = BenchmarkWorkChain.get_builder_from_protocol(
             code or load_code(f'{DEFAULT_CODES[1]}@{COMPUTER}'),
             competitors,
-            StructureData(ase=read_structure(structure)),
+            StructureData(ase=read_crystal_file(structure)),
             parse_pressures(pressures),
             measured=_targets(measured, series),
             band_shifts=_tables(band_shifts, dry_run=dry_run),

@@ -68,15 +68,15 @@ def cmd_dataset(  # type: ignore[no-untyped-def]
     """
     from aiida.orm import StructureData
 
-    from aiida_insbench.cli.preflight import read_structure
     from aiida_insbench.cli.pseudo_families import pseudos_of
     from aiida_insbench.cli.round_estimate import describe_round
     from aiida_insbench.science.pressure import parse_pressures
+    from aiida_insbench.science.structure_files import read_crystal_file
     from aiida_insbench.science.vacuum import refuse_vacuum_under_pressure
     from aiida_insbench.workflows.dataset import DatasetWorkChain
 
     def build() -> Any:
-        atoms, targets = read_structure(structure), parse_pressures(pressures)
+        atoms, targets = read_crystal_file(structure), parse_pressures(pressures)
         refuse_vacuum_under_pressure(atoms, pressures=targets)
         crystal = StructureData(ase=atoms)
         elements = crystal.get_symbols_set()

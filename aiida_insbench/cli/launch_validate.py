@@ -61,9 +61,9 @@ def cmd_validate(  # type: ignore[no-untyped-def]
     """
     from aiida.orm import StructureData, load_code
 
-    from aiida_insbench.cli.preflight import read_structure
     from aiida_insbench.cli.site import COMPUTER
     from aiida_insbench.science.pressure import parse_pressures
+    from aiida_insbench.science.structure_files import read_crystal_file
     from aiida_insbench.workflows.validate import ValidateWorkChain
 
     def build() -> Any:
@@ -71,7 +71,7 @@ def cmd_validate(  # type: ignore[no-untyped-def]
             code or load_code(f'{DEFAULT_CODES[1]}@{COMPUTER}'),
             potential,
             parse_pressures(pressures),
-            structure=StructureData(ase=read_structure(structure)) if structure else None,
+            structure=StructureData(ase=read_crystal_file(structure)) if structure else None,
             **_crystals_of(phonons, potential),
             dft_structures=outputs_by_pressure(dft, 'structure'),
             held_out=held_out,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from aiida_insbench.science.errors import InputError, format_error
 
@@ -33,21 +32,3 @@ def check_disk(folder: str | Path, *, needed: int = NEEDED_BYTES) -> str:
             )
         )
     return f'{free / 1024**3:.0f} GB free'
-
-
-def read_structure(path: Path) -> Any:
-    """Read a crystal; see `aiida_insbench.science.structure_files.read_crystal_file`.
-
-    Returns
-    -------
-    Atoms
-        Checked to be a crystal whose sites are wholly occupied.
-
-    Raises
-    ------
-    StructureError
-        If the file cannot be read or is no such crystal.
-    """
-    from aiida_insbench.science.structure_files import read_crystal_file
-
-    return read_crystal_file(path)

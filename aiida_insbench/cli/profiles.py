@@ -175,8 +175,7 @@ def _create(
         config.set_option('warnings.rabbitmq_version', False, scope=name)
     config.set_default_profile(name)  # only if there is none
     config.store()
-    kept = profile.storage_config
-    folder = kept.get('filepath') or kept['repository_uri'].removeprefix('file://')
+    folder = folder_of(profile.storage_config)
     _note(name, {**read_record(name), 'uuid': profile.uuid, 'folder': folder})
 
 
@@ -259,6 +258,11 @@ def mark_of(name: str) -> str:
 def database_name(name: str) -> str:
     """Name of the role and the database of a profile."""
     return f'aiida-{name}'
+
+
+def folder_of(storage: dict[str, Any]) -> str:
+    """Folder in which a profile keeps its files."""
+    return str(storage.get('filepath') or storage['repository_uri'].removeprefix('file://'))
 
 
 def _storage(

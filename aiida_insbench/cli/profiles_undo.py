@@ -11,6 +11,7 @@ from aiida_insbench.cli.profiles import (
     database_name,
     exists,
     find_broker,
+    folder_of,
     mark_of,
     read_record,
     record_file,
@@ -40,8 +41,10 @@ def undo_profile(name: str, superuser: server.Superuser) -> list[str]:
     profile = config.get_profile(name)
     connection = _connection_of(read_record(name), superuser)
     run_verdi('-p', name, 'daemon', 'stop')
-    left = _remove_queues(profile.process_control_config, profile.uuid, profile)
-    _remove_data(name, connection, _folder_of(profile.storage_config))
+    left = []
+    if profile.process_control_backend == 'core.rabbitmq':
+        left = remove_queues(profile.process_control_config, profile.uuid)
+    _remove_data(name, connection, folder_of(profile.storage_config))
     # AiiDA's own deletion would write the password of the database to the log.
     default = config.default_profile_name == name
     config.remove_profile(name)
@@ -90,7 +93,7 @@ def undo_leftovers(name: str, superuser: server.Superuser | None) -> list[str]:
     if record.get('postgres') and record.get('uuid'):
         broker, config, _ = find_broker()
         if broker == 'core.rabbitmq':
-            left = [text for text in [remove_queues(config, record['uuid'])] if text]
+            left = remove_queues(config, record['uuid'])
         else:
             left = [
                 'No RabbitMQ answers (AIIDA_BROKER_HOST and AIIDA_BROKER_PORT say where): a queue '
@@ -124,17 +127,6 @@ def _place(record: dict[str, Any], superuser: server.Superuser | None) -> str:
     if at:
         return f'{at["hostname"]}:{at["port"]}'
     return superuser.place if superuser is not None else ''
-
-
-def _remove_queues(broker: Any, uuid: str, profile: Any) -> list[str]:
-    if profile.process_control_backend != 'core.rabbitmq':
-        return []
-    problem = remove_queues(broker, uuid)
-    return [problem] if problem else []
-
-
-def _folder_of(storage: dict[str, Any]) -> str:
-    return str(storage.get('filepath') or storage['repository_uri'].removeprefix('file://'))
 
 
 def _remove_data(name: str, connection: Any, folder: str | None) -> None:

@@ -70,8 +70,9 @@ def install_downloaded(path: Path) -> Any:
         It is no such file, or its family is there already.
     """
     label = label_of(path)
-    if find_family(label) is not None:
-        return find_family(label)
+    family = find_family(label)
+    if family is not None:
+        return family
     kind = 'sssp' if label.startswith('SSSP') else 'pseudo-dojo'
     return _install([kind, '--from-download', str(path)], label)
 

@@ -8,7 +8,7 @@ from typing import Any
 CONNECT_SECONDS = 5
 
 
-def remove_queues(broker: Mapping[str, Any], uuid: str) -> str:
+def remove_queues(broker: Mapping[str, Any], uuid: str) -> list[str]:
     """Remove queue and exchanges of a profile from RabbitMQ.
 
     Parameters
@@ -20,7 +20,7 @@ def remove_queues(broker: Mapping[str, Any], uuid: str) -> str:
 
     Returns
     -------
-    str
+    list of str
         Why they are still there; empty if they are gone.
     """
     import asyncio
@@ -37,11 +37,11 @@ def remove_queues(broker: Mapping[str, Any], uuid: str) -> str:
         asyncio.run(_remove(url, queue, exchanges))
     except (OSError, TimeoutError, AMQPError) as exc:
         place = f'{broker.get("broker_host")}:{broker.get("broker_port")}'
-        return (
+        return [
             f'RabbitMQ at {place} does not answer ({exc}): the queue {queue} and the exchanges '
             f'{" and ".join(exchanges)} are still there.'
-        )
-    return ''
+        ]
+    return []
 
 
 async def _remove(url: str, queue: str, exchanges: tuple[str, str]) -> None:

@@ -41,17 +41,12 @@ def cmd_setup(ctx, work, slots, dry_run, undo) -> None:  # type: ignore[no-untyp
 
 @decorators.with_dbenv()
 def _setup_this_machine(work, slots, *, dry_run, undo) -> None:  # type: ignore[no-untyped-def]
-    from aiida_insbench.science.errors import InputError
-
-    try:
-        if undo:
-            _undo(dry_run=dry_run)
-        elif dry_run:
-            _say(work)
-        else:
-            _make(work, slots)
-    except InputError as exc:
-        echo.echo_critical(str(exc))
+    if undo:
+        _undo(dry_run=dry_run)
+    elif dry_run:
+        _say(work)
+    else:
+        _make(work, slots)
 
 
 def _make(work, slots) -> None:  # type: ignore[no-untyped-def]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from aiida.cmdline.utils import decorators, echo
 
+from aiida_insbench.cli.setup_words import say_removed
+
 _LABELS = ('pw', 'insbench-job')
 
 
@@ -25,18 +27,13 @@ def cmd_setup_codes(computer, pw, insbench_job, only, prepend_text, dry_run, und
     \b
     Example: aiida-insbench setup codes --computer cluster --prepend-text 'module load qe'
     """
-    from aiida_insbench.science.errors import InputError
-
     labels = [only] if only else list(_LABELS)
-    try:
-        place = _computer(computer)
-        if undo:
-            _undo(place, labels, dry_run=dry_run)
-        else:
-            given = {'pw': pw, 'insbench-job': insbench_job}
-            _make(place, labels, given, prepend_text, dry_run=dry_run)
-    except InputError as exc:
-        echo.echo_critical(str(exc))
+    place = _computer(computer)
+    if undo:
+        _undo(place, labels, dry_run=dry_run)
+    else:
+        given = {'pw': pw, 'insbench-job': insbench_job}
+        _make(place, labels, given, prepend_text, dry_run=dry_run)
 
 
 def _computer(label):  # type: ignore[no-untyped-def]
@@ -74,9 +71,5 @@ def _undo(computer, labels, *, dry_run) -> None:  # type: ignore[no-untyped-def]
     from aiida_insbench.cli.codes import undo_codes
 
     names = [f'{label}@{computer.label}' for label in undo_codes(computer, labels, dry_run=dry_run)]
-    if not names:
-        echo.echo_report(f'There are none of {", ".join(labels)} on {computer.label}.')
-    elif dry_run:
-        echo.echo_report(f'Would remove {", ".join(names)}.')
-    else:
-        echo.echo_success(f'Removed {", ".join(names)}.')
+    nothing = f'There are none of {", ".join(labels)} on {computer.label}.'
+    say_removed(', '.join(names), nothing=nothing, dry_run=dry_run)

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 from aiida.cmdline.utils import decorators, echo
 
+from aiida_insbench.cli.setup_words import say_removed
+
 
 @click.command('computer')
 @click.argument('name')
@@ -42,30 +44,21 @@ def cmd_setup_computer(name, slurm, work, slots, dry_run, undo, **others) -> Non
     Example: aiida-insbench setup computer cluster --slurm --hostname login.site.org
              --work /scratch/{username}/insbench --partition cpu --account neutrons
     """
-    from aiida_insbench.science.errors import InputError
-
-    try:
-        if undo:
-            _undo(name, dry_run=dry_run)
-        elif not work:
-            raise click.UsageError("Missing option '--work'.")
-        elif slurm:
-            _slurm(name, work, dry_run=dry_run, **others)
-        else:
-            _this_machine(name, work, slots, dry_run=dry_run, **others)
-    except InputError as exc:
-        echo.echo_critical(str(exc))
+    if undo:
+        _undo(name, dry_run=dry_run)
+    elif not work:
+        raise click.UsageError("Missing option '--work'.")
+    elif slurm:
+        _slurm(name, work, dry_run=dry_run, **others)
+    else:
+        _this_machine(name, work, slots, dry_run=dry_run, **others)
 
 
 def _undo(name, *, dry_run) -> None:  # type: ignore[no-untyped-def]
     from aiida_insbench.cli.computers import undo_computer
 
-    if not undo_computer(name, dry_run=dry_run):
-        echo.echo_report(f'There is no computer {name}.')
-    elif dry_run:
-        echo.echo_report(f'Would remove the computer {name}.')
-    else:
-        echo.echo_success(f'Removed the computer {name}.')
+    removed = f'the computer {name}' if undo_computer(name, dry_run=dry_run) else ''
+    say_removed(removed, nothing=f'There is no computer {name}.', dry_run=dry_run)
 
 
 def _slurm(name, work, *, hostname, transport, dry_run, **settings) -> None:  # type: ignore[no-untyped-def]

@@ -101,9 +101,7 @@ def _undo_profile(name, superuser, *, dry_run, yes) -> None:  # type: ignore[no-
     if dry_run:
         click.echo(f'Would remove the profile {name} with all its data, database and role.')
     elif yes or click.confirm(f'Remove the profile {name} with ALL its data?'):
-        for text in undo_profile(name, superuser):
-            click.echo(text, err=True)
-        click.echo(f'Removed the profile {name}.')
+        _say_removed(f'the profile {name}', undo_profile(name, superuser))
 
 
 def _undo_leftovers(name, superuser, chosen, *, dry_run, yes) -> None:  # type: ignore[no-untyped-def]
@@ -122,6 +120,10 @@ def _undo_leftovers(name, superuser, chosen, *, dry_run, yes) -> None:  # type: 
     if dry_run:
         click.echo(f'Would remove {what}.')
     elif yes or click.confirm(f'Remove {what}, with ALL data?'):
-        for text in undo_leftovers(name, superuser):
-            click.echo(text, err=True)
-        click.echo(f'Removed {what}.')
+        _say_removed(what, undo_leftovers(name, superuser))
+
+
+def _say_removed(what, left) -> None:  # type: ignore[no-untyped-def]
+    for text in left:
+        click.echo(text, err=True)
+    click.echo(f'Removed {what}.')

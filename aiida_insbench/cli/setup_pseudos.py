@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 from aiida.cmdline.utils import decorators, echo
 
+from aiida_insbench.cli.setup_words import say_removed
+
 
 @click.command('pseudos')
 @click.argument('source')
@@ -31,32 +33,23 @@ def cmd_setup_pseudos(source, label, cutoffs_file, dry_run, undo) -> None:  # ty
              aiida-insbench setup pseudos my-pseudos.zip --label mine
     """
     from aiida_insbench.cli.pseudo_online import DOWNLOADED
-    from aiida_insbench.science.errors import InputError
 
     path = Path(source)
-    try:
-        if undo:
-            _undo(label or source, dry_run=dry_run)
-        elif path.name.endswith(DOWNLOADED) and path.is_file():
-            _install_downloaded(path, dry_run=dry_run)
-        elif path.exists() or label:
-            _install_local(path, label, cutoffs_file, dry_run=dry_run)
-        else:
-            _fetch(source, dry_run=dry_run)
-    except InputError as exc:
-        echo.echo_critical(str(exc))
+    if undo:
+        _undo(label or source, dry_run=dry_run)
+    elif path.name.endswith(DOWNLOADED) and path.is_file():
+        _install_downloaded(path, dry_run=dry_run)
+    elif path.exists() or label:
+        _install_local(path, label, cutoffs_file, dry_run=dry_run)
+    else:
+        _fetch(source, dry_run=dry_run)
 
 
 def _undo(label, *, dry_run) -> None:  # type: ignore[no-untyped-def]
     from aiida_insbench.cli.pseudo_online import undo_family
 
     removed = undo_family(label, dry_run=dry_run)
-    if not removed:
-        echo.echo_report(f'There is no family {label}.')
-    elif dry_run:
-        echo.echo_report(f'Would remove {removed}.')
-    else:
-        echo.echo_success(f'Removed {removed}.')
+    say_removed(removed, nothing=f'There is no family {label}.', dry_run=dry_run)
 
 
 def _fetch(label, *, dry_run) -> None:  # type: ignore[no-untyped-def]

@@ -32,7 +32,7 @@ def number(value: Any, where: str) -> None:
     """A finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         refuse(value, where, 'a number')
-    if not _is_finite(value):
+    if not math.isfinite(as_float(value)):
         raise JobFileError(f'`{where}` is not finite; give a number.')
 
 
@@ -111,8 +111,9 @@ def entries(needed: Mapping[str, Shape], others: Mapping[str, Shape] | None = No
     return check
 
 
-def _is_finite(value: float) -> bool:
+def as_float(value: float) -> float:
+    """A number as a float; a whole number beyond all floats is infinite."""
     try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond all floats
-        return False
+        return float(value)
+    except OverflowError:
+        return math.inf

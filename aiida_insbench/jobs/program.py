@@ -20,7 +20,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -150,26 +150,27 @@ def write_json(path: Path, data: object) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write text so that a kill never leaves half a file under the final name."""
-    partial = path.with_name(path.name + '.part')
-    try:
+    with _whole_file(path) as partial:
         partial.write_text(text, encoding='utf-8')
-    except OSError:
-        partial.unlink(missing_ok=True)  # of a full disk: the room is wanted to say so
-        raise
-    partial.replace(path)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any], *, compressed: bool = True) -> None:
     """Write arrays as NPZ so that a kill never leaves half a file under the final name."""
     import numpy as np
 
+    with _whole_file(path) as partial, partial.open('wb') as handle:
+        save = np.savez_compressed if compressed else np.savez
+        save(handle, allow_pickle=False, **arrays)
+
+
+@contextlib.contextmanager
+def _whole_file(path: Path) -> Iterator[Path]:
+    """Where to write what gets the name `path` once it is complete."""
     partial = path.with_name(path.name + '.part')
     try:
-        with partial.open('wb') as handle:
-            save = np.savez_compressed if compressed else np.savez
-            save(handle, allow_pickle=False, **arrays)
+        yield partial
     except OSError:
-        partial.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)  # of a full disk: the room is wanted to say so
         raise
     partial.replace(path)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from aiida_insbench.jobs.json_shapes import as_float
 from aiida_insbench.science.errors import JobFileError, format_error
 
 
@@ -62,13 +63,6 @@ def require(job: Mapping[str, Any], *names: str) -> tuple[Any, ...]:
     return tuple(job[name] for name in names)
 
 
-def _as_float(value: int) -> float:
-    try:
-        return float(value)
-    except OverflowError:  # a whole number beyond all floats
-        return math.inf
-
-
 def _like(value: Any, example: Any, name: str) -> Any:
     if isinstance(example, list):
         if not isinstance(value, list) or len(value) != len(example):
@@ -77,7 +71,7 @@ def _like(value: Any, example: Any, name: str) -> Any:
             _like(v, e, f'{name}[{i}]') for i, (v, e) in enumerate(zip(value, example, strict=True))
         ]
     if isinstance(example, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = _as_float(value)
+        value = as_float(value)
     # type, not isinstance: True is no whole number here
     if type(value) is not type(example):
         raise JobFileError(f'`{name}` is {value!r}; give a value such as {example!r}.')

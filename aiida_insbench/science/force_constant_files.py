@@ -17,6 +17,7 @@ from phonopy.interface.phonopy_yaml import load_phonopy_yaml
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.safe_yaml import load_yaml
 from aiida_insbench.science.structures import check_cell
+from aiida_insbench.science.supercells import require_force_constants
 
 FloatArray = NDArray[np.float64]
 _YAML_CONTENT = {'force_sets': False, 'displacements': False, 'force_constants': True}
@@ -34,8 +35,7 @@ def force_constants_yaml(phonon: Phonopy) -> str:
     InputError
         If the Phonopy object has no force constants.
     """
-    if phonon.force_constants is None:
-        raise InputError('The Phonopy object has no force constants.')
+    require_force_constants(phonon)
     return str(phonon.to_phonopy_yaml(settings=_YAML_CONTENT))
 
 

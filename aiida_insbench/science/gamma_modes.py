@@ -14,7 +14,7 @@ from phonopy import Phonopy
 from phonopy.physical_units import get_physical_units
 from scipy.optimize import linear_sum_assignment
 
-from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.supercells import require_force_constants
 
 FloatArray = NDArray[np.float64]
 
@@ -77,8 +77,7 @@ def gamma_modes(*, phonon: Phonopy, irreps: bool = True) -> GammaModes:
     InputError
         If the Phonopy object has no force constants.
     """
-    if phonon.force_constants is None:
-        raise InputError('The Phonopy object has no force constants.')
+    require_force_constants(phonon)
     matrix = phonon.run_qpoints([[0.0, 0.0, 0.0]], with_dynamical_matrices=True)
     dynamical = np.asarray(matrix.dynamical_matrices[0]).real
     eigenvalues, vectors = np.linalg.eigh(0.5 * (dynamical + dynamical.T))

@@ -31,7 +31,7 @@ from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.gamma_modes import eigenvalues_to_wavenumbers
 from aiida_insbench.science.kpoints import check_supercell_matrix
 from aiida_insbench.science.modes import near_degenerate
-from aiida_insbench.science.supercells import to_ase
+from aiida_insbench.science.supercells import require_force_constants, to_ase
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -108,8 +108,7 @@ def vibrations_at(phonon: Phonopy, qpoint: Sequence[float]) -> list[Vibration]:
     InputError
         If the Phonopy object has no force constants.
     """
-    if phonon.force_constants is None:
-        raise InputError('The Phonopy object has no force constants.')
+    require_force_constants(phonon)
     cell = to_ase(phonon.primitive)
     point = np.asarray(qpoint, dtype=float)
     found = phonon.run_qpoints([point], with_dynamical_matrices=True)

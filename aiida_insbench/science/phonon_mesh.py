@@ -14,7 +14,7 @@ from phonopy import Phonopy
 from phonopy.physical_units import get_physical_units
 
 from aiida_insbench.science.errors import InputError
-from aiida_insbench.science.supercells import same_point_group
+from aiida_insbench.science.supercells import require_force_constants, same_point_group
 from aiida_insbench.science.tetrahedra import mesh_tetrahedra, states_below
 
 FloatArray = NDArray[np.float64]
@@ -94,8 +94,7 @@ def mesh_modes(*, phonon: Phonopy, mesh: Sequence[int], pitch: float = 2.0) -> M
     divisions = [int(value) for value in mesh]
     if len(divisions) != 3 or min(divisions) < 1 or divisions != list(mesh):
         raise InputError(f'The q mesh {list(mesh)} is not three positive integers.')
-    if phonon.force_constants is None:
-        raise InputError('The Phonopy object has no force constants.')
+    require_force_constants(phonon)
     to_wavenumber = get_physical_units().THzToCm
     # force constants of a supercell of lower symmetry do not relate all q points of the crystal's
     result = phonon.run_mesh(

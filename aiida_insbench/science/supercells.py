@@ -17,6 +17,7 @@ from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc, full_fc_to_compact_fc
 from phonopy.structure.atoms import PhonopyAtoms
 
+from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.kpoints import check_supercell_matrix
 
 FloatArray = NDArray[np.float64]
@@ -100,3 +101,9 @@ def to_ase(cell: PhonopyAtoms) -> Atoms:
     return Atoms(
         cell.symbols, cell=cell.cell, positions=cell.positions, masses=cell.masses, pbc=True
     )
+
+
+def require_force_constants(phonon: Phonopy) -> None:
+    """Raise `InputError` for a Phonopy object that has no force constants."""
+    if phonon.force_constants is None:
+        raise InputError('The Phonopy object has no force constants.')

@@ -68,27 +68,14 @@ def select() -> tuple[Seed, ...]:
 @functools.cache
 def fit() -> tuple[Seed, ...]:
     """Forces of displaced supercells."""
+    from displaced_forces import displaced_forces
     from lj_rutile import forces_of, rutile
 
     from aiida_insbench.science.structures import atoms_to_dict
-    from aiida_insbench.science.supercells import build_phonopy, to_ase
 
     def make(folder: Path) -> dict[str, Any]:
         atoms = rutile()
-        phonon = build_phonopy(atoms=atoms, supercell_matrix=UNIT, symprec=1e-4)
-        phonon.generate_displacements(distance=0.01, is_plusminus=True)
-        forces = []
-        for cell in phonon.supercells_with_displacements:
-            frame = to_ase(cell)
-            frame.calc = forces_of()
-            forces.append(frame.get_forces())
-        entries = phonon.dataset['first_atoms']
-        np.savez(
-            folder / 'forces.npz',
-            displaced_atoms=[one['number'] for one in entries],
-            displacements=[one['displacement'] for one in entries],
-            forces=forces,
-        )
+        np.savez(folder / 'forces.npz', **displaced_forces(atoms, forces_of, UNIT))
         crystal = {
             'structure': atoms_to_dict(atoms), 'supercell_matrix': UNIT, 'symprec': 1e-4,
             'forces': 'forces.npz',

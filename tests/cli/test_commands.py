@@ -15,7 +15,7 @@ from fake_nodes import code, crystal, potential, pw_code
 
 from aiida_insbench.cli import cmd_root
 from aiida_insbench.cli.demo_run import read_settings
-from aiida_insbench.cli.preflight import check_disk, read_structure
+from aiida_insbench.cli.preflight import check_disk
 from aiida_insbench.cli.site import (
     PSEUDO_FOLDERS,
     find_job_program,
@@ -26,6 +26,7 @@ from aiida_insbench.cli.site import (
     prepare_pseudos,
 )
 from aiida_insbench.science.errors import InputError, StructureError
+from aiida_insbench.science.structure_files import read_crystal_file
 
 
 def run(*words):
@@ -145,30 +146,30 @@ class TestDemoOptions:
 class TestReadStructure:
     def test_good_one(self, tmp_path):
         ase.io.write(tmp_path / 'good.cif', crystal())
-        assert sorted(read_structure(tmp_path / 'good.cif').symbols) == sorted(crystal().symbols)
+        assert sorted(read_crystal_file(tmp_path / 'good.cif').symbols) == sorted(crystal().symbols)
 
     def test_no_file(self, tmp_path):
         with pytest.raises(StructureError, match=r'none\.cif: no such file'):
-            read_structure(tmp_path / 'none.cif')
+            read_crystal_file(tmp_path / 'none.cif')
 
     @pytest.mark.parametrize('name', ['bad.cif', 'bad.xyz', 'bad.unknown', 'POSCAR'])
     @pytest.mark.parametrize('content', ['', 'no structure\nat all\n'])
     def test_no_structure(self, tmp_path, name, content):
         (tmp_path / name).write_text(content)
         with pytest.raises(StructureError, match='cannot be read as a structure'):
-            read_structure(tmp_path / name)
+            read_crystal_file(tmp_path / name)
 
     def test_molecule(self, tmp_path):
         (tmp_path / 'h2.xyz').write_text('2\n\nH 0 0 0\nH 0 0 0.7\n')
         with pytest.raises(StructureError, match=r'`h2\.xyz` is not periodic'):
-            read_structure(tmp_path / 'h2.xyz')
+            read_crystal_file(tmp_path / 'h2.xyz')
 
     def test_overlapping_atoms(self, tmp_path):
         atoms = crystal()
         atoms.positions[1] = atoms.positions[0] + 0.01
         ase.io.write(tmp_path / 'over.extxyz', atoms)
         with pytest.raises(StructureError, match=r'`over\.extxyz`: atoms 0 \(Mg\) and 1 \(Mg\)'):
-            read_structure(tmp_path / 'over.extxyz')
+            read_crystal_file(tmp_path / 'over.extxyz')
 
 
 class TestPrograms:

@@ -4,30 +4,25 @@ import hashlib
 import json
 import shutil
 import tarfile
-from pathlib import Path
 
 import pytest
 from aiida.orm import Dict, Group, QueryBuilder
 from aiida_pseudo.groups.family import CutoffsPseudoPotentialFamily, PseudoPotentialFamily
 from click.testing import CliRunner
+from debian_pseudos import DEBIAN, needs_files
 from fake_nodes import pseudo
 
 from aiida_insbench.cli import cmd_root
 from aiida_insbench.cli.pseudo_families import choose_cutoffs, load_family, pseudos_of
-from aiida_insbench.cli.site import PSEUDO_FOLDERS
 from aiida_insbench.science.errors import InputError
 
-DEBIAN = Path(PSEUDO_FOLDERS[0])
 FILES = ('Si.pz-vbc.UPF', 'H.pz-vbc.UPF')
 
 pytestmark = [
     pytest.mark.filterwarnings('ignore'),
     pytest.mark.usefixtures('aiida_profile_clean'),
 ]
-needs_debian = pytest.mark.skipif(
-    not all((DEBIAN / name).is_file() for name in FILES),
-    reason='quantum-espresso-data is not installed',
-)
+needs_debian = needs_files(*FILES)
 
 
 def run(*words):

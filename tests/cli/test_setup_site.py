@@ -13,24 +13,21 @@ from aiida.orm import Computer, InstalledCode, QueryBuilder
 from aiida_pseudo.data.pseudo import UpfData
 from aiida_pseudo.groups.family import PseudoPotentialFamily
 from click.testing import CliRunner
+from debian_pseudos import DEBIAN, needs_files
 
 from aiida_insbench.cli import cmd_root
 from aiida_insbench.cli.computers import SlurmComputer, check_plan, load_computer
-from aiida_insbench.cli.site import PSEUDO_FOLDERS, find_job_program
+from aiida_insbench.cli.site import find_job_program
 from aiida_insbench.cli.site_checks import check_site
 from aiida_insbench.science.errors import InputError
 
-DEBIAN = Path(PSEUDO_FOLDERS[0])
 FILES = ('Mg.pz-n-vbc.UPF', 'H.pz-vbc.UPF')
 
 pytestmark = [
     pytest.mark.filterwarnings('ignore'),
     pytest.mark.usefixtures('aiida_profile_clean'),
 ]
-needs_debian = pytest.mark.skipif(
-    not all((DEBIAN / name).is_file() for name in FILES),
-    reason='quantum-espresso-data is not installed',
-)
+needs_debian = needs_files(*FILES)
 
 
 def run(*words):

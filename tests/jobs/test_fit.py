@@ -7,6 +7,7 @@ import pytest
 from ase import units
 from ase.calculators.emt import EMT
 from ase.spacegroup import crystal
+from displaced_forces import displaced_forces
 
 from aiida_insbench.jobs.fit import run
 from aiida_insbench.jobs.program import main
@@ -15,7 +16,6 @@ from aiida_insbench.science.errors import ConvergenceError, InputError
 from aiida_insbench.science.gamma_modes import gamma_modes
 from aiida_insbench.science.phonons import calculate_force_constants, phonopy_from_force_constants
 from aiida_insbench.science.structures import atoms_from_dict, atoms_to_dict
-from aiida_insbench.science.supercells import build_phonopy, to_ase
 
 SQRT2 = [[1, 1, 0], [-1, 1, 0], [0, 0, 1]]
 UNIT = np.eye(3, dtype=int).tolist()
@@ -33,20 +33,9 @@ def rutile(a=5.6):
 def entry(folder, label, *, a=5.6, matrix=SQRT2, noise=0.0, relaxation=None):
     """One crystal of a job file, its forces written into `folder`."""
     atoms = rutile(a)
-    phonon = build_phonopy(atoms=atoms, supercell_matrix=matrix, symprec=1e-4)
-    phonon.generate_displacements(distance=0.01, is_plusminus=True)
-    forces = []
-    for cell in phonon.supercells_with_displacements:
-        frame = to_ase(cell)
-        frame.calc = EMT()
-        forces.append(frame.get_forces())
-    entries = phonon.dataset['first_atoms']
-    np.savez(
-        folder / f'forces_{label}.npz',
-        displaced_atoms=[one['number'] for one in entries],
-        displacements=[one['displacement'] for one in entries],
-        forces=forces + np.random.default_rng(1).normal(0, 1, np.shape(forces)) * noise,
-    )
+    arrays = displaced_forces(atoms, EMT, matrix)
+    shake = np.random.default_rng(1).normal(0, 1, np.shape(arrays['forces'])) * noise
+    np.savez(folder / f'forces_{label}.npz', **{**arrays, 'forces': arrays['forces'] + shake})
     return {
         'structure': atoms_to_dict(atoms),
         'supercell_matrix': matrix,
