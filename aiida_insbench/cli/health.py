@@ -27,6 +27,8 @@ from aiida_insbench.cli.stuck import NAMED, lost_processes, revive_lost
 START_TIMEOUT = 60
 #: A worker looks for the broker for 10 s when it starts: one older than that knew another broker.
 BROKER_TIMEOUT = 15
+#: What AiiDA's supervisor is called on its command line.
+SUPERVISORS = ('start-circus', 'circusd')
 MEND = 'Remedy: `aiida-insbench doctor --mend`.'
 
 
@@ -54,9 +56,7 @@ class DaemonHealth:
 
 def check_daemon() -> DaemonHealth:
     """Look at the daemon of the loaded profile."""
-    from aiida.engine.daemon.client import get_daemon_client
-
-    running = get_daemon_client().is_daemon_running
+    running = _supervisor_runs()
     workers = tuple(process.pid for process in own_processes('worker'))
     subscribers = _subscribers() if running else None
     faults = []
@@ -85,6 +85,19 @@ def check_daemon() -> DaemonHealth:
             f'killed just then: {named}. {MEND}'
         )
     return DaemonHealth(running, workers, subscribers, tuple(faults))
+
+
+def _supervisor_runs() -> bool:
+    """Whether the process of the daemon's pid file is a supervisor; a killed one leaves the file."""
+    from aiida.engine.daemon.client import get_daemon_client
+
+    pid = get_daemon_client().get_daemon_pid()
+    if pid is None:
+        return False
+    try:
+        return any(word in SUPERVISORS for word in psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False
 
 
 def mend_daemon(workers: int) -> DaemonHealth:
