@@ -195,10 +195,15 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
                 self.ctx.spectra[group.name][name] = spectra
                 for label, spectrum in spectra.items():
                     self.out(f'spectrum.{name}.{group.name}.{label}', spectrum)
-                if name != DFT:
-                    lost = failures_of_spectra(self.ctx.force_constants[name], spectra, node)
-                    for label, reason in lost.items():
-                        self.ctx.failures[name].setdefault(label, reason)
+                if name == DFT:
+                    for label, reason in failures_of_spectra(
+                        self.ctx.reference, spectra, node
+                    ).items():
+                        self.report(f'DFT, {label}: {reason}')
+                    continue
+                lost = failures_of_spectra(self.ctx.force_constants[name], spectra, node)
+                for label, reason in lost.items():
+                    self.ctx.failures[name].setdefault(label, reason)
 
     def _spectra_of(self, group: Group, name: str) -> dict[str, Any]:
         key = f'spectra_{group.name}_{name}'
@@ -257,10 +262,13 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
 
     def rank(self) -> ExitCode | None:
         """All potentials on all targets."""
+        targets = self._targets()
+        if not targets:
+            return self.exit_codes.ERROR_NOTHING_TO_RANK.format(message=self._why_no_target())
         optional = {'comparison': self.ctx.comparison} if 'comparison' in self.ctx else {}
         results, node = rank_scores.run_get_node(
             rules=self.inputs.rules,
-            cells=List([target.row for target in self._targets()]),
+            cells=List([target.row for target in targets]),
             failures=Dict(self.ctx.cell_failures),
             **optional,
             **self.ctx.scores,
@@ -272,3 +280,8 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
         for name, sentences in results.get_dict()['verdicts'].items():
             self.report(f'{name}: {sentences[0]}')
         return None
+
+    def _why_no_target(self) -> str:
+        """Measured spectra are always there; those of DFT have to be simulated first."""
+        node = self.ctx[f'spectra_{DFT_GROUP}_{DFT}']
+        return f'the spectra of DFT could not be simulated (node {node.pk}): {node.exit_message}'

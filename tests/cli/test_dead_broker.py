@@ -1,8 +1,12 @@
-"""What a killed ZeroMQ broker leaves behind is removed before a daemon starts."""
+"""What a killed broker or supervisor leaves behind is seen for what it is."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from aiida.engine.daemon.client import get_daemon_client
 from aiida.manage import get_config, get_manager
 
 from aiida_insbench.cli import health
@@ -33,3 +37,35 @@ def test_files_of_a_living_broker_stay(service: Path, monkeypatch) -> None:
     monkeypatch.setattr(health, 'own_processes', lambda kind: ['one'])
     health._forget_dead_broker()
     assert {path.name for path in service.iterdir()} >= set(LEFT)
+
+
+@pytest.fixture
+def pid_file(aiida_profile) -> Path:
+    """Where the supervisor of the profile's daemon writes its process id."""
+    path = Path(get_daemon_client().circus_pid_file)
+    kept = path.read_text() if path.exists() else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    yield path
+    path.unlink(missing_ok=True)
+    if kept is not None:
+        path.write_text(kept)
+
+
+def test_pid_of_a_killed_supervisor_is_no_daemon(pid_file: Path) -> None:
+    ended = subprocess.Popen([sys.executable, '-c', ''])
+    ended.wait()
+    pid_file.write_text(str(ended.pid))
+    assert not health.check_daemon().running
+
+
+def test_pid_taken_by_another_program_is_no_daemon(pid_file: Path) -> None:
+    pid_file.write_text(str(os.getpid()))
+    assert not health.check_daemon().running
+
+
+def test_pid_of_a_supervisor_is_a_daemon(pid_file: Path) -> None:
+    words = [sys.executable, '-c', 'import time; time.sleep(60)', 'start-circus']
+    with subprocess.Popen(words) as supervisor:
+        pid_file.write_text(str(supervisor.pid))
+        assert health.check_daemon().running
+        supervisor.kill()

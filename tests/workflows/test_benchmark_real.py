@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from aiida.engine import run_get_node
 from aiida.manage import enable_caching
-from aiida.orm import Dict, SinglefileData, StructureData
+from aiida.orm import Dict, InstalledCode, SinglefileData, StructureData
 from ase.build import bulk
 
 from aiida_insbench.calculations.measured import import_band_shifts, import_spectrum
@@ -244,6 +244,26 @@ def test_vibrations_that_are_known_are_not_computed_again(
     assert set(results['shift_scores']) == {'good', 'like', 'dft'}
     assert any('red shift at' in text for text in ranking['verdicts']['good'])
     assert ranking['pressure_scores']['good']['raman']['cost'] == score['cost']
+
+
+def test_without_a_spectrum_of_dft_nothing_is_ranked_and_the_reason_is_told(
+    job_code, reference, potentials, against_dft
+) -> None:
+    before, _ = against_dft
+    broken = InstalledCode(
+        label='broken', computer=job_code.computer, filepath_executable='/bin/false',
+        default_calc_job_plugin='insbench.ins',
+    )  # fmt: skip
+    builder = BenchmarkWorkChain.get_builder_from_protocol(
+        job_code, {'good': potentials['good']}, copper(), PRESSURES[:1],
+        reference={'p_0000': reference['p_0000']},
+        force_constants={'good': {'p_0000': before['force_constants']['good']['p_0000']}},
+        protocol='fast', overrides=OVERRIDES,
+    )  # fmt: skip
+    builder.ins.ins.code = broken
+    _, node = run_get_node(builder)
+    assert node.exit_status == 412, (node.exit_status, node.exit_message)
+    assert 'the spectra of DFT could not be simulated' in node.exit_message
 
 
 def test_spread_of_a_committee_is_part_of_the_error(
