@@ -1,16 +1,23 @@
-"""What strangers' files do: rows of the table of bad inputs that are clear, cases of fuzzing."""
+"""Bad inputs that are clear, cases of fuzzing, kills survived, cells of a soak.
+
+The soak wants the servers of ``make services``, and an hour.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD_INPUTS = ROOT / 'tests' / 'bad_inputs'
+PRODUCTION = ROOT / 'tests' / 'production'
+CELLS = 200
 #: Cases of each reader, and of each job.
 CASES, JOB_CASES = 600, 120
 
@@ -79,4 +86,83 @@ def _fuzzed(name: str) -> dict[str, Any]:
     return found
 
 
-_MEASURES = {'bad_inputs_clear': bad_inputs_figure, 'fuzz_cases': fuzz_figure}
+def kills_figure() -> dict[str, Any]:
+    """How many kills the runs of a small campaign survived that ended as the undisturbed one."""
+    from run import figure
+
+    with tempfile.TemporaryDirectory(prefix='insbench-kills-') as folder:
+        told = Path(folder) / 'kills.xml'
+        subprocess.run(
+            [sys.executable, '-m', 'pytest', '-q', '-m', 'full', '-k', 'test_five_kills',
+             '--basetemp', f'{folder}/runs', '--junitxml', str(told), '-o', 'junit_family=xunit1',
+             str(PRODUCTION / 'test_kills.py')],
+            cwd=ROOT, check=False,
+        )  # fmt: skip
+        return figure('production.kills_survived', *_kills(told))
+
+
+def _kills(told: Path) -> tuple[int, str, int, str, str]:
+    """Value, unit, goal, direction and description from what pytest has told."""
+    survived, total, by_kind = 0, 0, []
+    for case in ET.parse(told).getroot().iter('testcase'):  # noqa: S314 (written by ourselves)
+        killed = [one.get('value') for one in case.iter('property') if one.get('name') == 'killed']
+        name = str(case.get('name')).partition('[')[2].rstrip(']')
+        passed = case.find('failure') is None and case.find('error') is None
+        total += 1
+        survived += 5 * passed
+        by_kind.append(f'{name}: {killed[0] if passed and killed else "failed"}')
+    return (
+        survived, '1', 20, 'higher',
+        f'SIGKILL at five random moments of each of {total} runs of a small campaign (seconds '
+        f'after its start): {"; ".join(by_kind)}; frames, labels, weights, spectra, decisions and '
+        'number of jobs that ended well are those of the undisturbed run',
+    )  # fmt: skip
+
+
+def soak_figure() -> dict[str, Any]:
+    """Cells of many benchmarks that finished, on the servers and without them."""
+    return soak_figure_of([_soaked([]), _soaked(['--sqlite'])])
+
+
+def soak_figure_of(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The figure from what `soak.py` has printed."""
+    from run import figure
+
+    return figure(
+        'production.soak_cells_finished', min(one['cells_finished'] for one in found), '1', CELLS,
+        'higher', '; '.join(_told(one) for one in found),
+    )  # fmt: skip
+
+
+def _told(one: dict[str, Any]) -> str:
+    quarters = ', '.join(str(one[f'memory_mb_quarter_{number}']) for number in (1, 2, 3, 4))
+    return (
+        f'{one["storage"]}, 2 workers: {one["cells_finished"]} cells in {one["seconds"]:.0f} s, '
+        f'{one["cells_per_hour"]} an hour, {one["processes"]} processes, '
+        f'{one["worker_cpu_seconds_per_process"]} s of CPU of the workers for each, memory of '
+        f'both workers in the quarters of the time {quarters} MB'
+    )
+
+
+def _soaked(words: Sequence[str]) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix='insbench-soak-') as folder:
+        done = subprocess.run(
+            ['bash', '-c', 'test "$1" = --sqlite || source .services/env.sh; exec "${@:2}"', '-',
+             *(words or ['']), sys.executable, '-W', 'ignore', str(PRODUCTION / 'soak.py'),
+             f'{folder}/soak', '--cells', str(CELLS), *words],
+            cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    if not done.stdout.strip():
+        raise SystemExit('The soak ended without a word: do the servers run (make services)?')
+    sys.stdout.write(done.stdout)
+    sys.stdout.flush()
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+_MEASURES = {
+    'bad_inputs_clear': bad_inputs_figure,
+    'fuzz_cases': fuzz_figure,
+    'kills_survived': kills_figure,
+    'soak_cells_finished': soak_figure,
+}
