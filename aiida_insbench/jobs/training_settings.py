@@ -194,6 +194,11 @@ def training_default(name: str) -> Any:
     return _DEFAULTS[name]
 
 
+def model_defaults() -> dict[str, Any]:
+    """Defaults of ``model``."""
+    return dict(_MODEL_DEFAULTS)
+
+
 def _strategy(given: object, *, fine_tuning: bool, replay: bool) -> str:
     """What the inputs allow, by default the plainest of it."""
     if given is None:

@@ -71,22 +71,39 @@ def memory_of_phonons(
         Of the potential; of other flavours than ``mace`` only the force constants are counted.
     """
     copies = round(abs(float(np.linalg.det(np.asarray(supercell_matrix, dtype=float)))))
-    constants = 72.0 * (copies * len(atoms)) ** 2 * _COPIES_OF_FORCE_CONSTANTS
     if metadata.flavour != 'mace':
-        return constants
-    edges = copies * len(neighbor_list('i', atoms, metadata.cutoff))
-    return constants + edges * bytes_per_edge(metadata.hyperparameters)
+        return memory_of_supercell(atoms=copies * len(atoms))
+    return memory_of_supercell(
+        atoms=copies * len(atoms),
+        edges=copies * len(neighbor_list('i', atoms, metadata.cutoff)),
+        edge_bytes=bytes_per_edge(metadata.hyperparameters),
+    )
+
+
+def memory_of_supercell(*, atoms: int, edges: float = 0.0, edge_bytes: float = 0.0) -> float:
+    """Memory of the force constants of so many atoms and of a graph of so many edges, bytes."""
+    return 72.0 * atoms**2 * _COPIES_OF_FORCE_CONSTANTS + edges * edge_bytes
 
 
 def bytes_per_edge(hyperparameters: dict[str, Any]) -> float:
     """Memory of one edge of a MACE model's graph in float64, bytes; see the module."""
-    irreps = np.array(_IRREP.findall(hyperparameters['hidden_irreps']), dtype=int)
-    channels, largest = irreps.max(axis=0)
-    degrees = hyperparameters['max_ell'] + 1
+    channels, largest, degrees = _size(hyperparameters)
     if largest == 0:
-        return float(_PER_RADIAL_FUNCTION * 8.0 * channels * degrees)
-    messages = channels * degrees**2
-    return float(_PER_EDGE + 8.0 * messages * (_PER_MESSAGE + _PER_L * largest))
+        return _PER_RADIAL_FUNCTION * 8.0 * channels * degrees
+    return bytes_per_edge_in_mace(hyperparameters)
+
+
+def bytes_per_edge_in_mace(hyperparameters: dict[str, Any]) -> float:
+    """The same where MACE itself evaluates the model, as in a training, bytes."""
+    channels, largest, degrees = _size(hyperparameters)
+    return _PER_EDGE + 8.0 * channels * degrees**2 * (_PER_MESSAGE + _PER_L * largest)
+
+
+def _size(hyperparameters: dict[str, Any]) -> tuple[int, int, int]:
+    """Channels, largest degree of the features, degrees of the edges."""
+    irreps = np.array(_IRREP.findall(hyperparameters['hidden_irreps']), dtype=int)
+    channels, largest = (int(number) for number in irreps.max(axis=0))
+    return channels, largest, int(hyperparameters['max_ell']) + 1
 
 
 def available_memory(*, machine: Path = Path('/proc/meminfo')) -> float | None:

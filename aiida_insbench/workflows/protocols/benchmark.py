@@ -16,8 +16,10 @@ from aiida_insbench.data.spectrum import SpectrumData
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.workflows.protocols.dft import supercell_inputs
+from aiida_insbench.workflows.protocols.estimates import phonons_of, sizes_of
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_inputs, spectra_inputs
+from aiida_insbench.workflows.protocols.requests import request_resources
 
 RULES = 'insbench-1'
 
@@ -141,6 +143,14 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         builder.phonons = {'phonons': {**job, **supercell_inputs(inputs['phonons'], structure)}}
         builder.ins = spectra_inputs(job, inputs)
         builder.analyse = {'analyse': {**job, 'settings': Dict(inputs['analyse'])}}
+        members = [node for one in (committees or {}).values() for node in one.values()]
+        estimate = phonons_of(
+            builder.phonons.phonons,
+            models=sizes_of([*potentials.values(), *members]),
+            structure=structure,
+            pressures=len(builder.pressures.get_list()),
+        )
+        request_resources(builder, inputs['options'], {'phonons': estimate})
         return builder
 
 

@@ -14,10 +14,12 @@ from aiida_insbench.science.campaign.names import in_order
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.workflows.protocols.benchmark import RULES, frozen_rules
+from aiida_insbench.workflows.protocols.campaign_estimates import campaign_estimates
 from aiida_insbench.workflows.protocols.campaign_parts import CampaignParts
 from aiida_insbench.workflows.protocols.dft import check_pseudos, pw_inputs
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import spectra_inputs
+from aiida_insbench.workflows.protocols.requests import request_resources
 
 
 class CampaignProtocol(CampaignProtocolMixin):
@@ -136,6 +138,7 @@ class CampaignProtocol(CampaignProtocolMixin):
         builder.analyse = {'analyse': {**parts.job, 'settings': Dict(inputs['analyse'])}}
         if inputs['validate']:
             builder.validation = parts.validation()
+        request_resources(builder, inputs['options'], campaign_estimates(builder, inputs))
         return builder
 
     @classmethod

@@ -18,6 +18,7 @@ from aiida_insbench.workflows.protocols.dft import (
 )
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_inputs
+from aiida_insbench.workflows.protocols.requests import request_resources
 from aiida_insbench.workflows.protocols.rounds import rattle_of
 
 UNIT = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
@@ -108,6 +109,7 @@ class ConvergeProtocol(CampaignProtocolMixin):
         pw = pw_inputs(pw_code, inputs, pseudos, cutoffs[0], ranks=ranks, atoms=atoms)
         label = label_inputs(inputs, mesh=List([1, 1, 1]), pw=pw)
         builder.label = {key: value for key, value in label.items() if key != 'kpoints_mesh'}
+        request_resources(builder, inputs['options'])
         return builder
 
 

@@ -22,6 +22,7 @@ from aiida_insbench.workflows.protocols.dft import (
 )
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import committee_selection, job_inputs
+from aiida_insbench.workflows.protocols.requests import request_resources
 from aiida_insbench.workflows.protocols.rounds import rattle_of, shared_cells
 
 
@@ -139,6 +140,7 @@ class DatasetProtocol(CampaignProtocolMixin):
         for name, node in (('potential', potential), ('known', known)):
             if node is not None:
                 builder[name] = node
+        request_resources(builder, inputs['options'])
         return builder
 
 

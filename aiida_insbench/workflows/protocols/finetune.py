@@ -10,8 +10,15 @@ from aiida.orm import AbstractCode, List
 
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.workflows.protocols.estimates import (
+    edges_of_frames,
+    evaluation_of,
+    trained_model,
+    training_of,
+)
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_inputs, train_inputs
+from aiida_insbench.workflows.protocols.requests import request_resources
 
 
 class FinetuneProtocol(CampaignProtocolMixin):
@@ -80,4 +87,12 @@ class FinetuneProtocol(CampaignProtocolMixin):
         builder.evaluate = {'evaluate': job_inputs(job_code, threads)}
         if held_out is not None:
             builder.held_out = held_out
+        model = trained_model(settings, start)
+        edges = edges_of_frames([dataset, replay], model)
+        asked = edges_of_frames([validation, held_out], model)
+        estimates = {
+            'train': training_of(settings, model=model, edges=edges + asked),
+            'evaluate': evaluation_of(models=[model] * len(seeds), edges=edges + asked),
+        }
+        request_resources(builder, inputs['options'], estimates)
         return builder

@@ -11,6 +11,7 @@ from aiida_phonopy.data import ForceConstantsData
 
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_metadata
+from aiida_insbench.workflows.protocols.requests import request_resources
 
 
 class InsProtocol(CampaignProtocolMixin):
@@ -56,4 +57,5 @@ class InsProtocol(CampaignProtocolMixin):
             'metadata': job_metadata(threads),
         }
         builder.broadening = Dict(inputs['broadening'])
+        request_resources(builder, inputs['options'])
         return builder

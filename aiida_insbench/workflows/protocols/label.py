@@ -18,6 +18,7 @@ from aiida_insbench.workflows.protocols.dft import (
     unit_cell_mesh,
 )
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
+from aiida_insbench.workflows.protocols.requests import request_resources
 
 
 class LabelProtocol(CampaignProtocolMixin):
@@ -80,6 +81,7 @@ class LabelProtocol(CampaignProtocolMixin):
             builder[name] = value
         if convergence is not None:
             builder.convergence = convergence
+        request_resources(builder, inputs['options'])
         return builder
 
 

@@ -13,8 +13,10 @@ from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.pressure import check_pressures, pressure_label
 from aiida_insbench.workflows.protocols.dft import supercell_inputs
+from aiida_insbench.workflows.protocols.estimates import phonons_of, sizes_of
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_metadata
+from aiida_insbench.workflows.protocols.requests import request_resources
 
 #: Outputs of an earlier run that `previous` takes over.
 _TAKEN_OVER = ('structure', 'force_constants', 'modes')
@@ -54,7 +56,7 @@ class PhononsProtocol(CampaignProtocolMixin):
             Supercell, thresholds, meshes.
         overrides : dict, optional
             Laid over the protocol: ``phonons`` (minimum_image_distance in Å or supercell_matrix,
-            and the job's settings).
+            and the job's settings); ``options`` of jobs, see ``docs/topics/resources.md``.
         structures : mapping from float to StructureData, optional
             Crystals to start from at some pressures (GPa): another phase, or measured cells.
         nac_parameters : ArrayData, optional
@@ -98,8 +100,15 @@ class PhononsProtocol(CampaignProtocolMixin):
         if previous is not None:
             builder.previous = earlier
             builder.phonons.supercell_matrix = previous.inputs.phonons.supercell_matrix
-            if not overrides:
+            if not _beside_options(overrides):
                 builder.phonons.settings = previous.inputs.phonons.settings
+        estimate = phonons_of(
+            builder.phonons,
+            models=sizes_of([potential]),
+            structure=structure,
+            pressures=len(pressures),
+        )
+        request_resources(builder, inputs['options'], {'phonons': estimate})
         return builder
 
     @classmethod
@@ -109,6 +118,13 @@ class PhononsProtocol(CampaignProtocolMixin):
         if 'force_constants' in node.outputs:
             builder.previous = _outputs_of(node)
         return builder
+
+
+def _beside_options(overrides: Any) -> bool:
+    """Whether anything is laid over the protocol that the result depends on."""
+    if isinstance(overrides, Mapping):
+        return bool(set(overrides) - {'options'})
+    return bool(overrides)
 
 
 def _outputs_of(previous: Any) -> dict[str, Any]:

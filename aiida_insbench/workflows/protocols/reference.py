@@ -21,6 +21,7 @@ from aiida_insbench.workflows.protocols.dft import (
 )
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_inputs
+from aiida_insbench.workflows.protocols.requests import request_resources
 
 
 class ReferenceProtocol(CampaignProtocolMixin):
@@ -93,6 +94,7 @@ class ReferenceProtocol(CampaignProtocolMixin):
         if np.array_equal(matrix, np.eye(3)):
             builder.sample = {'sample': {**job, 'settings': gamma_settings(chosen)}}
             builder.label = label_inputs(inputs, mesh=mesh, pw=pw)
+            request_resources(builder, inputs['options'])
             return builder
         tight = {**inputs, 'pw': laid_over(inputs['pw'], chosen['pw'])}
         builder.supercell_matrix = List(matrix)
@@ -103,6 +105,7 @@ class ReferenceProtocol(CampaignProtocolMixin):
             'clean_workdir': pw['clean_workdir'],
             'pw_base': pw_inputs(pw_code, tight, pseudos, cutoffs, ranks=ranks, atoms=atoms),
         }
+        request_resources(builder, inputs['options'])
         return builder
 
 

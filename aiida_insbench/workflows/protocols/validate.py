@@ -14,8 +14,17 @@ from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.pressure import check_pressures, pressure_label
 from aiida_insbench.workflows.protocols.dft import supercell_inputs
+from aiida_insbench.workflows.protocols.estimates import (
+    edges_of_frames,
+    evaluation_of,
+    md_of,
+    phonons_of,
+    sizes_of,
+    spread_edges,
+)
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_inputs, spectra_inputs
+from aiida_insbench.workflows.protocols.requests import request_resources
 
 
 class ValidateProtocol(CampaignProtocolMixin):
@@ -119,6 +128,22 @@ class ValidateProtocol(CampaignProtocolMixin):
         judging = judging_inputs(job_code, inputs, structure, seed=seed, threads=threads)
         for name, value in judging.items():
             builder[name] = value
+        models = sizes_of([potential, *(committee or {}).values()])
+        md = builder.md.md
+        edges = edges_of_frames([held_out, training], models[0])
+        edges += spread_edges(md, structure, models[0], len(pressures), builder.spread_frames.value)
+        estimates = {
+            'md': md_of(md, model=models[0], structure=structure, crystals=len(pressures)),
+            'evaluate': evaluation_of(models=models, edges=edges),
+        }
+        if not structures:
+            estimates['phonons'] = phonons_of(
+                builder.phonons.phonons,
+                models=models[:1],
+                structure=structure,
+                pressures=len(pressures),
+            )
+        request_resources(builder, inputs['options'], estimates)
         return builder
 
 
