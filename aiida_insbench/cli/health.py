@@ -3,6 +3,7 @@
 A broker that was killed comes back on a new socket, but the workers never find it: processes stay
 ``Created`` although everything looks green, and what workers submit meanwhile is lost. A supervisor
 that was killed leaves orphaned workers.
+A worker whose connection to PostgreSQL was cut holds its processes and does nothing.
 Where both were killed, the address of the dead broker stays on disk, and a worker that starts
 faster than the new broker connects to it for ever; it is removed before anything starts.
 """
@@ -22,6 +23,7 @@ from typing import Any
 
 import psutil
 
+from aiida_insbench.cli.database_link import cut_off
 from aiida_insbench.cli.stuck import NAMED, lost_processes, revive_lost
 
 START_TIMEOUT = 60
@@ -78,6 +80,11 @@ def check_daemon() -> DaemonHealth:
             f'{deaf} of {len(workers)} daemon workers are deaf: they are older than the broker '
             f'(which was killed and came back). {MEND}'
         )
+    elif cut := cut_off(own_processes('worker')):
+        faults.append(
+            f'{cut} of {len(workers)} daemon workers have lost the database: their connection was '
+            f'cut. {MEND}'
+        )
     elif lost := lost_processes():
         named = ', '.join(str(pk) for pk in lost[:NAMED]) + (', …' if len(lost) > NAMED else '')
         faults.append(
@@ -88,7 +95,7 @@ def check_daemon() -> DaemonHealth:
 
 
 def _supervisor_runs() -> bool:
-    """Whether the process of the daemon's pid file is a supervisor; a killed one leaves the file."""
+    """Whether the pid file means a supervisor that runs: a killed one leaves it."""
     from aiida.engine.daemon.client import get_daemon_client
 
     pid = get_daemon_client().get_daemon_pid()

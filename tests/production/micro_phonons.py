@@ -47,15 +47,17 @@ def computer(folder, options):
     return made
 
 
-def submitted(folder, options):
+def code_on(its_computer):
+    """The program of jobs there."""
+    return InstalledCode(
+        label='insbench-job', computer=its_computer, filepath_executable=find_job_program()
+    ).store()
+
+
+def submitted(code):
     """The job's base work chain."""
     crystal = bulk('Cu', cubic=True, a=3.75)
     crystal.symbols[0] = 'Au'
-    code = InstalledCode(
-        label='insbench-job',
-        computer=computer(folder, options),
-        filepath_executable=find_job_program(),
-    ).store()
     return submit(
         PhononsBaseWorkChain,
         phonons={
@@ -98,7 +100,7 @@ def main(folder, options):
     config.set_option('transport.task_retry_initial_interval', 1, scope=PROFILE)
     config.store()
     ensure_daemon(1)
-    node = submitted(folder, options)
+    node = submitted(code_on(computer(folder, options)))
     say(node.pk)
     while not node.is_terminated:
         time.sleep(0.5)
