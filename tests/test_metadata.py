@@ -26,6 +26,7 @@ ALLOWED = {
     'docs',
     'examples',
     'pyproject.toml',
+    'requirements-job.txt',
     'setup.json',
     'tests',
 }

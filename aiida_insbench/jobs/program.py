@@ -1,6 +1,7 @@
 """``insbench-job STAGE job.json``: run one stage in the folder of its job file.
 
 ``insbench-job ins --help``: a spectrum from a file of force constants, without a job file.
+``insbench-job --self-test``: whether this installation computes right numbers (0, else 1).
 
 Exit codes: 0 done; 10 the input is wrong (`InputError`); 11 the computation failed
 (`ComputationError`); 12 ended by SIGTERM, finished parts are on disk; 13 a fault of this program;
@@ -74,10 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from aiida_insbench.jobs.ins_command import main as ins_command
 
         return ins_command(words[1:])
+    if words == ['--self-test']:
+        from aiida_insbench.jobs.self_test import main as self_test
+
+        signal.signal(signal.SIGTERM, _raise_interrupted)
+        return self_test()
     parser = argparse.ArgumentParser(prog='insbench-job', description=__doc__)
+    # taken above; here for --help
+    parser.add_argument('--self-test', action='store_true', help='check this installation; alone')
     parser.add_argument('stage', choices=STAGES)
     parser.add_argument('job', type=Path, help='job file (JSON); its folder is the working folder')
     options = parser.parse_args(words)
+    if options.self_test:
+        parser.error('--self-test takes neither stage nor job file')
     signal.signal(signal.SIGTERM, _raise_interrupted)
     return run_stage(options.stage, options.job.resolve())
 
