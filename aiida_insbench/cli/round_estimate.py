@@ -10,12 +10,11 @@ from ase import Atoms
 
 from aiida_insbench.science.dft_convergence import convergence_warnings
 from aiida_insbench.science.label_plan import plan_cost, plan_frame
-from aiida_insbench.science.sampling.cells import build_supercell
+from aiida_insbench.science.scf_cost import RELAXATION_CYCLES
 from aiida_insbench.workflows.frames import cost_settings
+from aiida_insbench.workflows.protocols.pw_estimates import unit_frame
 from aiida_insbench.workflows.sampling_inputs import about_relaxed
 
-#: SCF cycles of a relaxation at one pressure: steps of cell and atoms, and runs that start again.
-_RELAXATION_CYCLES = 25
 _GAS_SAMPLERS = {'gas-molecules': 'gas_molecules', 'isolated-atoms': 'isolated_atoms'}
 
 
@@ -36,7 +35,7 @@ def describe_round(builder: Any) -> list[str]:
     cost = _cost_of(inputs['label'])
     lines = []
     if 'relax' in inputs and any(map(about_relaxed, methods.values())):
-        hours = len(pressures) * _RELAXATION_CYCLES * cost(unit_frame(atoms)) / 3600
+        hours = len(pressures) * RELAXATION_CYCLES * cost(unit_frame(atoms)) / 3600
         lines.append(f'relax: by DFT at {at} GPa, about {hours:.2g} core-hours')
     drawn, seconds, alone = 0, 0.0, []
     for prefix, given in methods.items():
@@ -90,13 +89,6 @@ def _cost_of(label: Mapping[str, Any]) -> Callable[[Atoms], float]:
         return plan_cost(frame, plan_frame(frame, unit_mesh=mesh), **settings).core_seconds
 
     return cost
-
-
-def unit_frame(atoms: Atoms, matrix: Any = ((1, 0, 0), (0, 1, 0), (0, 0, 1))) -> Atoms:
-    """A supercell with the entries of a frame that its plan reads."""
-    frame = build_supercell(atoms=atoms, supercell_matrix=matrix)
-    frame.info |= {'frame_id': 'estimate', 'supercell_matrix': matrix}
-    return frame
 
 
 def crystal_cost(

@@ -38,6 +38,10 @@ _FFT_SECONDS, _MATRIX_SECONDS = 2.0e-10, 1.0e-10
 #: stress, with their derivatives, took more than all iterations (n-hexane, 20 atoms, PAW).
 _AUGMENTATIONS, _PROJECTOR_PAIRS = 200.0, 36.0
 _FIXED_SECONDS = 0.4
+#: Factor by which the time of a run may be off, either way.
+ACCURACY = 3.0
+#: SCF cycles of a relaxation at one pressure: steps of cell and atoms, and runs that start again.
+RELAXATION_CYCLES = 25
 _COMPLEX = 16.0  # bytes
 #: Copies of the wave functions of one k point in Davidson's method, beyond those kept.
 _WORK_COPIES = 4.0
@@ -124,6 +128,11 @@ def scf_cost(
         + _GRID_ARRAYS * _COMPLEX * dense * spins,
         disk_bytes=wave_bytes * k_spins + 3 * _COMPLEX * dense * spins,
     )
+
+
+def parallel_seconds(core_seconds: float, ranks: int) -> float:
+    """Wall time on so many MPI ranks, each of which is worth half a core: a guess."""
+    return core_seconds / max(1.0, ranks / 2)
 
 
 def points_of_mesh(mesh: Sequence[int]) -> int:

@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import pytest
 from aiida.orm import Computer, Dict, InstalledCode, QueryBuilder, StructureData
 from ase.build import bulk
@@ -14,10 +15,14 @@ from aiida_insbench.jobs import phonon_task
 from aiida_insbench.science.ase_calculators import potential_from_ase
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.job_estimates import MaceSize, phonons_estimate
+from aiida_insbench.science.label_plan import plan_cost, plan_frame
 from aiida_insbench.workflows.benchmark import BenchmarkWorkChain
 from aiida_insbench.workflows.campaign import CampaignWorkChain
 from aiida_insbench.workflows.finetune import FinetuneWorkChain
+from aiida_insbench.workflows.label import LabelWorkChain
 from aiida_insbench.workflows.phonons import PhononsWorkChain
+from aiida_insbench.workflows.protocols.pw_estimates import costliest_kinds, unit_frame
+from aiida_insbench.workflows.reference import ReferenceWorkChain
 from aiida_insbench.workflows.validate import ValidateWorkChain
 
 #: Of a model whose phonons take hours.
@@ -262,11 +267,76 @@ class TestCampaign:
         ]
         assert found[0].max_wallclock_seconds < found[1].max_wallclock_seconds
 
-    def test_pw_only_what_a_user_says(self):
+    def test_pw_in_steps_and_what_a_user_says(self):
+        """Steps of 4 h: `max_seconds` is an input of pw.x, and an odd one would undo caching."""
         pw = queued_code(label='pw', plugin='quantumespresso.pw')
-        builder = campaign({'pw': {'walltime': '3 h'}}, pw=pw)
-        for one in (builder.relax, builder.first_round.label, builder.reference.label):
-            assert one.pw_base.pw.metadata.options.max_wallclock_seconds == 10800
+        builder, said = campaign(pw=pw), campaign({'pw': {'walltime': '3 h'}}, pw=pw)
+        for name in ('relax', 'first_round', 'reference'):
+            found, wanted = (
+                (one.relax if name == 'relax' else one[name]['label']).pw_base.pw.metadata.options
+                for one in (builder, said)
+            )
+            assert found.max_wallclock_seconds % (4 * 3600) == 0 < found.max_wallclock_seconds
+            assert found.max_memory_kb >= 2 * 1024**2
+            assert wanted.max_wallclock_seconds == 10800
+        plain = campaign().relax.pw_base.pw.metadata.options
+        assert 'max_wallclock_seconds' not in plain
+        assert 'max_memory_kb' not in plain
+
+
+class TestPw:
+    def hours(self, **changes):
+        given = {'protocol': 'balanced', 'ranks': 1, **changes}
+        builder = ReferenceWorkChain.get_builder_from_protocol(
+            queued_code(label='pw', plugin='quantumespresso.pw'),
+            queued_code(),
+            structure(),
+            [0],
+            pseudos={element: pseudo(element) for element in ('Mg', 'H')},
+            cutoffs=(120.0, 480.0),
+            **given,
+        )
+        return [
+            one.pw_base.pw.metadata.options.max_wallclock_seconds / 3600
+            for one in (builder.relax, builder.displacements)
+        ]
+
+    def test_relaxation_and_displaced_supercells(self):
+        """Both by the counts of the estimate, tripled, doubled and rounded up to 4 h."""
+        costs = [
+            plan_cost(
+                frame,
+                plan_frame(frame, unit_mesh=[6, 6, 9]),
+                cutoffs=(120.0, 480.0),
+                valence={'Mg': 2.0, 'H': 2.0},
+            ).core_seconds
+            for frame in (
+                unit_frame(structure().get_ase()),
+                unit_frame(structure().get_ase(), np.diag([2, 2, 3]).tolist()),
+            )
+        ]
+        wanted = [6 * 25 * costs[0] / 3600, 6 * costs[1] / 3600]
+        assert self.hours() == [4 * np.ceil(hours / 4) for hours in wanted]
+
+    def test_ranks_are_worth_half(self):
+        one, eight = (self.hours(ranks=ranks)[1] for ranks in (1, 8))
+        assert one / 4 <= eight <= one / 4 + 4
+
+    def test_labels_of_the_costliest_frame(self):
+        builder = LabelWorkChain.get_builder_from_protocol(
+            queued_code(label='pw', plugin='quantumespresso.pw'),
+            dataset(),
+            pseudos={element: pseudo(element) for element in ('Mg', 'H')},
+            cutoffs=(50.0, 200.0),
+        )
+        assert builder.pw_base.pw.metadata.options.max_wallclock_seconds == 4 * 3600
+
+    def test_frames_by_kind(self):
+        small, large = structure().get_ase(), structure(a=4.6).get_ase()
+        doubled = unit_frame(small, np.diag([1, 1, 2]))
+        found = costliest_kinds([small, large, small, doubled])
+        assert sorted(len(frame) for frame in found) == [6, 12]
+        assert found[0] is large
 
 
 def test_benchmark_of_the_slowest():

@@ -16,6 +16,7 @@ from aiida_insbench.workflows.protocols.estimates import (
     trained_model,
     training_of,
 )
+from aiida_insbench.workflows.protocols.pw_estimates import cells_of, relaxation_of, scf_of
 
 
 def campaign_estimates(builder: Any, inputs: Mapping[str, Any]) -> dict[str, JobEstimate | None]:
@@ -44,6 +45,27 @@ def campaign_estimates(builder: Any, inputs: Mapping[str, Any]) -> dict[str, Job
         md, frames = given['validation']['md']['md'], given['validation']['spread_frames'].value
         estimates['validation.md'] = md_of(md, model=model, structure=structure, crystals=crystals)
         edges += spread_edges(md, structure, model, crystals, frames)
+    estimates |= _pw_estimates(given, inputs)
     members = given['fine_tuning']['seeds'].get_list()
     estimates['evaluate'] = evaluation_of(models=[model] * len(members), edges=edges)
     return estimates
+
+
+def _pw_estimates(given: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, JobEstimate]:
+    """Of relaxations, and of the largest cells of all rounds; the reference has smaller ones."""
+    structure, relax = given['structure'], given['relax']
+    mesh = relax['kpoints_mesh'].get_list()
+    cells = cells_of(
+        structure,
+        [
+            cell['supercell_matrix']
+            for name in ('first_round', 'later_rounds')
+            for cell in inputs[name]['cells']
+        ],
+    )
+    # on one rank, whatever the first relaxation has
+    pw = given['first_round']['label']['pw_base']['pw']
+    return {
+        'relax.pw': relaxation_of(pw, structure, mesh=mesh),
+        'label.pw': scf_of(pw, cells, mesh=mesh),
+    }

@@ -18,10 +18,9 @@ from aiida_insbench.workflows.protocols.dft import (
 )
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_inputs
+from aiida_insbench.workflows.protocols.pw_estimates import UNIT, cells_of, scf_of
 from aiida_insbench.workflows.protocols.requests import request_resources
 from aiida_insbench.workflows.protocols.rounds import rattle_of
-
-UNIT = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
 
 class ConvergeProtocol(CampaignProtocolMixin):
@@ -88,12 +87,13 @@ class ConvergeProtocol(CampaignProtocolMixin):
             'volume_range': chosen['volume_range'],
             'rattle': rattle_of(first['rattle'], structure),
         }
+        unit = [list(row) for row in UNIT]
         builder = cls.get_builder()  # type: ignore[attr-defined]
         builder.structure, builder.pressures = structure, List(list(targets))
         builder.method = Dict(
             {
                 'method': 'strain-rattle',
-                'cells': [{'supercell_matrix': UNIT, 'count': int(chosen['frames'])}],
+                'cells': [{'supercell_matrix': unit, 'count': int(chosen['frames'])}],
                 'settings': settings,
             }
         )
@@ -109,7 +109,11 @@ class ConvergeProtocol(CampaignProtocolMixin):
         pw = pw_inputs(pw_code, inputs, pseudos, cutoffs[0], ranks=ranks, atoms=atoms)
         label = label_inputs(inputs, mesh=List([1, 1, 1]), pw=pw)
         builder.label = {key: value for key, value in label.items() if key != 'kpoints_mesh'}
-        request_resources(builder, inputs['options'])
+        # each pair of cutoffs and each mesh by itself, beside the best of the others
+        best = pw_inputs(pw_code, inputs, pseudos, cutoffs[-1], ranks=ranks, atoms=atoms)['pw']
+        finest = builder.kpoints_meshes.get_list()[-1]
+        estimate = scf_of(best, cells_of(structure, [UNIT]), mesh=finest)
+        request_resources(builder, inputs['options'], {'pw': estimate})
         return builder
 
 

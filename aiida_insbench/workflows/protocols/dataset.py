@@ -11,6 +11,7 @@ from aiida.orm import AbstractCode, Dict, Int, List, Str, StructureData
 
 from aiida_insbench.data.dataset import DatasetData
 from aiida_insbench.data.potential import PotentialData
+from aiida_insbench.science.job_estimates import JobEstimate
 from aiida_insbench.science.molecules import is_molecular
 from aiida_insbench.science.pressure import check_pressures
 from aiida_insbench.workflows.protocols.dft import (
@@ -22,6 +23,7 @@ from aiida_insbench.workflows.protocols.dft import (
 )
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import committee_selection, job_inputs
+from aiida_insbench.workflows.protocols.pw_estimates import cells_of, relaxation_of, scf_of
 from aiida_insbench.workflows.protocols.requests import request_resources
 from aiida_insbench.workflows.protocols.rounds import rattle_of, shared_cells
 
@@ -140,7 +142,8 @@ class DatasetProtocol(CampaignProtocolMixin):
         for name, node in (('potential', potential), ('known', known)):
             if node is not None:
                 builder[name] = node
-        request_resources(builder, inputs['options'])
+        estimates = _pw_estimates(inputs, pw['pw'], structure, mesh.get_list(), round_name)
+        request_resources(builder, inputs['options'], estimates)
         return builder
 
 
@@ -176,6 +179,21 @@ def _methods(
     if chosen['isolated_atoms']:
         made['atom'] = {'method': 'isolated-atoms', 'settings': {}, 'seed_offset': 2}
     return {name: Dict(entry) for name, entry in made.items()}
+
+
+def _pw_estimates(
+    inputs: Mapping[str, Any],
+    pw: Mapping[str, Any],
+    structure: StructureData,
+    mesh: Sequence[int],
+    round_name: str,
+) -> dict[str, JobEstimate]:
+    """Of relaxations and labels; of labels nothing where boxes come too, not known yet."""
+    estimates = {'relax.pw': relaxation_of(pw, structure, mesh=mesh)}
+    if not (inputs['dataset']['gas_molecules'] or inputs['dataset']['isolated_atoms']):
+        matrices = [cell['supercell_matrix'] for cell in inputs[round_name]['cells']]
+        estimates['label.pw'] = scf_of(pw, cells_of(structure, matrices), mesh=mesh)
+    return estimates
 
 
 def _selection(

@@ -1,4 +1,4 @@
-"""Estimates of the jobs of a builder, from what a protocol's inputs and the nodes say."""
+"""Estimates of the jobs of potentials in a builder, from a protocol's inputs and nodes."""
 
 from __future__ import annotations
 

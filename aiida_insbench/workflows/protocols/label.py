@@ -18,6 +18,7 @@ from aiida_insbench.workflows.protocols.dft import (
     unit_cell_mesh,
 )
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
+from aiida_insbench.workflows.protocols.pw_estimates import costliest_kinds, scf_of
 from aiida_insbench.workflows.protocols.requests import request_resources
 
 
@@ -81,7 +82,8 @@ class LabelProtocol(CampaignProtocolMixin):
             builder[name] = value
         if convergence is not None:
             builder.convergence = convergence
-        request_resources(builder, inputs['options'])
+        estimate = scf_of(pw['pw'], costliest_kinds(pool.get_frames()), mesh=mesh.get_list())
+        request_resources(builder, inputs['options'], {'pw': estimate})
         return builder
 
 

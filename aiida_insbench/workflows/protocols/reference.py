@@ -21,6 +21,12 @@ from aiida_insbench.workflows.protocols.dft import (
 )
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
 from aiida_insbench.workflows.protocols.options import job_inputs
+from aiida_insbench.workflows.protocols.pw_estimates import (
+    UNIT,
+    cells_of,
+    relaxation_of,
+    scf_of,
+)
 from aiida_insbench.workflows.protocols.requests import request_resources
 
 
@@ -94,7 +100,8 @@ class ReferenceProtocol(CampaignProtocolMixin):
         if np.array_equal(matrix, np.eye(3)):
             builder.sample = {'sample': {**job, 'settings': gamma_settings(chosen)}}
             builder.label = label_inputs(inputs, mesh=mesh, pw=pw)
-            request_resources(builder, inputs['options'])
+            estimates = pw_estimates(pw['pw'], structure, mesh.get_list(), UNIT)
+            request_resources(builder, inputs['options'], estimates)
             return builder
         tight = {**inputs, 'pw': laid_over(inputs['pw'], chosen['pw'])}
         builder.supercell_matrix = List(matrix)
@@ -105,8 +112,19 @@ class ReferenceProtocol(CampaignProtocolMixin):
             'clean_workdir': pw['clean_workdir'],
             'pw_base': pw_inputs(pw_code, tight, pseudos, cutoffs, ranks=ranks, atoms=atoms),
         }
-        request_resources(builder, inputs['options'])
+        estimates = pw_estimates(pw['pw'], structure, mesh.get_list(), matrix)
+        request_resources(builder, inputs['options'], estimates)
         return builder
+
+
+def pw_estimates(
+    pw: Mapping[str, Any], structure: StructureData, mesh: Sequence[int], matrix: Any
+) -> dict[str, Any]:
+    """Estimates of the relaxation and of displaced cells of a supercell."""
+    return {
+        'pw': scf_of(pw, cells_of(structure, [matrix]), mesh=mesh),
+        'relax.pw': relaxation_of(pw, structure, mesh=mesh),
+    }
 
 
 def gamma_settings(chosen: Mapping[str, Any]) -> Dict:
