@@ -113,12 +113,8 @@ def _packages(folder: Path, facts: dict[str, Any]) -> str:
     found = [json.loads(line) for line in lines]
     if code != 0:
         begun = found[-1].get('importing') if found else 'aiida_insbench'
-        raise ComputationError(
-            format_error(
-                f'import of {begun} ended with {ending(code)}. {log_of(folder)}',
-                fix=remedy_of(code),
-            )
-        )
+        words = f'import of {begun} ended with {ending(code)}. {log_of(folder)}'.rstrip()
+        raise ComputationError(f'{words}\n{remedy_of(code)}')
     for line in found:
         facts |= {'threads': line['threads'], 'GPU': line['gpu']} if 'threads' in line else {}
     packages = [line for line in found if 'package' in line]

@@ -46,7 +46,7 @@ def run_job(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     code = run_module(folder, 'aiida_insbench.jobs', job['stage'], 'job.json')
     if code != 0:
         raise ComputationError(
-            format_error(f'ended with {ending(code)}. {_last_words(folder)}', fix=remedy_of(code))
+            f'ended with {ending(code)}. {_last_words(folder)}\n{remedy_of(code)}'
         )
     result: dict[str, Any] = json.loads((folder / RESULT_FILE).read_text(encoding='utf-8'))
     return dict(result['result'])
