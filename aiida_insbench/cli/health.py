@@ -3,7 +3,7 @@
 A broker that was killed comes back on a new socket, but the workers never find it: processes stay
 ``Created`` although everything looks green, and what workers submit meanwhile is lost. A supervisor
 that was killed leaves orphaned workers.
-A worker whose connection to PostgreSQL was cut holds its processes and does nothing.
+A worker whose connection to the database was cut holds its processes, which stand still.
 Where both were killed, the address of the dead broker stays on disk, and a worker that starts
 faster than the new broker connects to it for ever; it is removed before anything starts.
 """
@@ -80,7 +80,7 @@ def check_daemon() -> DaemonHealth:
             f'{deaf} of {len(workers)} daemon workers are deaf: they are older than the broker '
             f'(which was killed and came back). {MEND}'
         )
-    elif cut := cut_off(own_processes('worker')):
+    elif cut := cut_off(workers):
         faults.append(
             f'{cut} of {len(workers)} daemon workers have lost the database: their connection was '
             f'cut. {MEND}'

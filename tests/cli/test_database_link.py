@@ -1,23 +1,20 @@
-"""Which workers have lost PostgreSQL is seen from their connections and from what they told."""
+"""Which workers have lost PostgreSQL is read in the daemon's log, as a worker wrote it."""
 
-import os
-import socket
 from pathlib import Path
-from types import SimpleNamespace
 
-import psutil
 import pytest
 from aiida.engine.daemon.client import get_daemon_client
-from aiida.manage import get_manager
 
 from aiida_insbench.cli import database_link
 from aiida_insbench.cli.database_link import cut_off
 
-OWN = psutil.Process()
-TOLD = (
-    f'2026-11-27 06:07:28 [{os.getpid()}] | sqlalchemy.exc.OperationalError: '
-    '(psycopg.errors.AdminShutdown) terminating connection due to administrator command\n'
-)
+TOLD = """\
+2026-11-27 06:13:21 [71] | sqlalchemy.exc.OperationalError: (psycopg.errors.AdminShutdown) terminating
+2026-11-27 06:13:22 [72] |     raise exc.PendingRollbackError(
+2026-11-27 06:14:22 [73] | sqlalchemy.orm.exc.DetachedInstanceError: Instance <DbAuthInfo> is not bound
+2026-11-27 06:14:23 [74] | sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database is locked
+2026-11-27 06:14:24 [75] | PhononsCalculation<40> launched
+"""  # noqa: E501
 
 
 @pytest.fixture
@@ -28,52 +25,27 @@ def log(aiida_profile):
     kept = path.read_bytes() if path.exists() else None
     path.write_text(TOLD)
     yield path
-    path.unlink()
+    path.unlink(missing_ok=True)
     if kept is not None:
         path.write_bytes(kept)
 
 
-@pytest.fixture
-def server(monkeypatch):
-    """A server of this machine that the profile takes for its PostgreSQL."""
-    with socket.create_server(('127.0.0.1', 0)) as made:
-        config = {'database_hostname': '127.0.0.1', 'database_port': made.getsockname()[1]}
-        monkeypatch.setattr(database_link, '_complained', lambda: {OWN.pid})
-        profile = SimpleNamespace(storage_backend='core.psql_dos', storage_config=config)
-        monkeypatch.setattr(get_manager(), 'get_profile', lambda: profile)
-        yield made, config
+@pytest.mark.parametrize(('pid', 'lost'), [(71, 1), (72, 1), (73, 1), (74, 0), (75, 0), (7, 0)])
+def test_what_a_worker_has_told(log, pid, lost):
+    assert cut_off([pid]) == lost
 
 
-def test_connection_and_its_loss(server):
-    listening, _ = server
-    assert cut_off([OWN]) == 1
-    with socket.create_connection(listening.getsockname()):
-        assert cut_off([OWN]) == 0
-        there, _ = listening.accept()
-        there.close()  # half closed: the server is gone, the worker has not looked yet
-        assert cut_off([OWN]) == 1
+def test_workers_of_before_do_not_count(log):
+    assert cut_off([72, 80, 81]) == 1
+    assert cut_off([80, 81]) == 0
 
 
-def test_worker_without_a_complaint_had_nothing_to_ask(server, monkeypatch):
-    monkeypatch.setattr(database_link, '_complained', set)
-    assert cut_off([OWN]) == 0
-
-
-def test_socket_in_the_file_system_cannot_be_told(server):
-    _, config = server
-    config['database_hostname'] = '/var/run/postgresql'
-    assert cut_off([OWN]) == 0
-
-
-def test_sqlite_has_no_connection_to_lose(aiida_profile):
-    assert cut_off([OWN]) == 0
-
-
-def test_complaints_are_read_from_the_end_of_the_log(log, monkeypatch):
-    assert database_link._complained() == {os.getpid()}
+def test_log_is_read_from_its_end(log, monkeypatch):
     log.write_text(TOLD + 'something else\n' * 10)
     monkeypatch.setattr(database_link, 'LOOKED_AT', 50)
-    assert database_link._complained() == set()
+    assert cut_off([71, 72, 73]) == 0
+
+
+def test_no_log_yet(log):
     log.unlink()
-    assert database_link._complained() == set()
-    log.touch()
+    assert cut_off([71]) == 0

@@ -67,10 +67,10 @@ def ended(run):
     return wait
 
 
-def wait_for_pressure(work):
-    """Wait until the job has finished its first pressure."""
+def wait_for_second_job(work):
+    """Wait until the second job has finished its first pressure."""
     deadline = time.monotonic() + PATIENCE
-    while not next(work.rglob('p_0000.json'), None):
+    while len(list(work.rglob('p_0000.json'))) < 2:
         assert time.monotonic() < deadline, 'no pressure'
         time.sleep(0.05)
 
@@ -83,22 +83,25 @@ def undisturbed(submit, ended):
     return found['frequencies']
 
 
-def test_connections_to_the_database_are_cut(submit, ended, undisturbed, sql, tmp_path):
+@pytest.mark.parametrize('moment', ['upload', 'job'])
+def test_connections_to_the_database_are_cut(submit, ended, undisturbed, sql, tmp_path, moment):
     pk = submit()
-    wait_for_pressure(tmp_path / 'work')
+    if moment == 'job':
+        wait_for_second_job(tmp_path / 'work')
     cut = sql(
         'select pg_terminate_backend(pid) from pg_stat_activity '
         "where datname like '%group%' and pid <> pg_backend_pid()"
     )
     assert 't' in cut
     found, told = ended(pk)
+    assert told == ['aiida-insbench doctor --mend']
     assert found['exit_status'] == 0, (found, told)
     assert found['frequencies'] == undisturbed
 
 
 def test_controller_of_slurm_is_killed(submit, ended, undisturbed, servers, tmp_path):
     pk = submit()
-    wait_for_pressure(tmp_path / 'work')
+    wait_for_second_job(tmp_path / 'work')
     folder = Path(servers['INSBENCH_SERVICES'])
     os.kill(int((folder / 'slurm' / 'slurmctld.pid').read_text().split()[0]), signal.SIGKILL)
     time.sleep(AWAY)
