@@ -339,6 +339,14 @@ class TestPw:
         assert found[0] is large
 
 
+def test_campaign_that_knows_its_relaxed_crystal_alone():
+    """Without a known committee its model is the one it will train."""
+    plain, knowing = campaign(), campaign(known={'structure': structure()})
+    for builder in (plain, knowing):
+        assert builder.fine_tuning.training.train.metadata.options.max_wallclock_seconds > 0
+    assert options_of(plain.phonons) == options_of(knowing.phonons)
+
+
 def test_benchmark_of_the_slowest():
     def hours(committees):
         builder = BenchmarkWorkChain.get_builder_from_protocol(

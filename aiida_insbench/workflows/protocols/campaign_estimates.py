@@ -24,7 +24,7 @@ def campaign_estimates(builder: Any, inputs: Mapping[str, Any]) -> dict[str, Job
     given = builder._inputs(prune=True)
     structure, crystals = given['structure'], len(given['pressures'].get_list())
     known = given.get('known', {})
-    start = next(iter(known['committee'].values())) if known else given.get('start')
+    start = next(iter(known.get('committee', {}).values()), given.get('start'))
     trainings = [
         given[name]['training']['train']['settings'].get_dict()
         for name in ('base_training', 'fine_tuning')
