@@ -13,6 +13,7 @@ from aiida.orm import Data
 from aiida.orm.pydantic import OrmMetadataField
 from ase import Atoms
 
+from aiida_insbench.data.format_version import UNCOMPARED, Stamped, check_format, stamp
 from aiida_insbench.science.dataset_split import SPLITS
 from aiida_insbench.science.dft_settings import settings_of
 from aiida_insbench.science.errors import DatasetError
@@ -27,7 +28,7 @@ from aiida_insbench.science.frames import (
 )
 
 
-class DatasetData(Data):
+class DatasetData(Stamped, Data):
     """Frames with the labels and tags described in `aiida_insbench.science.frames`.
 
     The same type holds labelled sets and pools that wait for labels; `labelled` tells them apart.
@@ -54,6 +55,9 @@ class DatasetData(Data):
     """
 
     FILENAME = 'frames.extxyz'
+    #: Latest version of the format of frames and attributes that this release reads, and writes.
+    FORMAT_VERSION = 1
+    _hash_ignored_attributes = (*Data._hash_ignored_attributes, *UNCOMPARED)
 
     class AttributesModel(Data.AttributesModel):
         """Attributes to query by."""
@@ -114,6 +118,12 @@ class DatasetData(Data):
         source: str = OrmMetadataField(
             '', description='Where frames from outside came from', read_only=True
         )
+        format_version: int = OrmMetadataField(
+            1, description='Version of the format of frames and attributes', read_only=True
+        )
+        written_by: str = OrmMetadataField(
+            '', description='Release of aiida-insbench that wrote it', read_only=True
+        )
 
     def __init__(
         self,
@@ -157,6 +167,7 @@ class DatasetData(Data):
                 'n_atoms': sum(len(frame) for frame in frames),
                 'n_gas_phase': sum(is_gas_phase(f) or is_isolated_atom(f) for f in frames),
                 **asdict(settings_of(dft_level)),
+                **stamp(self.FORMAT_VERSION),
             }
         )
         content = write_frames(frames).encode()
@@ -174,7 +185,8 @@ class DatasetData(Data):
         return True
 
     def get_text(self) -> str:
-        """Extended XYZ text of all frames."""
+        """Extended XYZ text of all frames; `DatasetError` if a later release wrote it otherwise."""
+        check_format(self, known=self.FORMAT_VERSION, error=DatasetError)
         return str(self.base.repository.get_object_content(self.FILENAME, mode='r'))
 
     def get_frames(self) -> list[Atoms]:

@@ -10,13 +10,16 @@ from aiida.orm import ArrayData
 from aiida.orm.pydantic import OrmMetadataField
 from numpy.typing import ArrayLike, NDArray
 
+from aiida_insbench.data.format_version import UNCOMPARED, Stamped, check_format, stamp
+from aiida_insbench.science.errors import InputError
+
 ORIGINS = ('measured', 'simulated')
 #: Arrays of a map S(Q, ω) have axes of their own.
 MAP_PREFIX = 'map_'
 BIN_EDGES = 'bin_edges'
 
 
-class SpectrumData(ArrayData):
+class SpectrumData(Stamped, ArrayData):
     """A powder spectrum S(Q(ω), ω) on an energy axis in cm⁻¹, with its conditions.
 
     Arrays: ``energy_transfer`` (cm⁻¹, bin centres) and ``total``, shape ``(n,)``; of simulations
@@ -64,6 +67,10 @@ class SpectrumData(ArrayData):
         If the axis does not rise, shapes differ or a number is not finite.
     """
 
+    #: Latest version of the format of arrays and attributes that this release reads, and writes.
+    FORMAT_VERSION = 1
+    _hash_ignored_attributes = (*ArrayData._hash_ignored_attributes, *UNCOMPARED)
+
     class AttributesModel(ArrayData.AttributesModel):
         """Attributes to query by."""
 
@@ -80,6 +87,12 @@ class SpectrumData(ArrayData):
         file_hash: str = OrmMetadataField(description='SHA-256 of the file', read_only=True)
         details: dict[str, Any] = OrmMetadataField(
             description='Bands, sum rules, convergence, mesh, settings', read_only=True
+        )
+        format_version: int = OrmMetadataField(
+            1, description='Version of the format of arrays and attributes', read_only=True
+        )
+        written_by: str = OrmMetadataField(
+            '', description='Release of aiida-insbench that wrote it', read_only=True
         )
 
     def __init__(
@@ -122,6 +135,7 @@ class SpectrumData(ArrayData):
                 'doi': doi,
                 'file_hash': file_hash,
                 'details': details or {},
+                **stamp(self.FORMAT_VERSION),
             }
         )
 
@@ -135,6 +149,11 @@ class SpectrumData(ArrayData):
         if not self.instrument:
             raise ValidationError('A spectrum needs its `instrument`.')
         return True
+
+    def get_array(self, name: str | None = None) -> NDArray[Any]:
+        """Read an array; `InputError` if a later release wrote the node otherwise."""
+        check_format(self, known=self.FORMAT_VERSION, error=InputError)
+        return np.asarray(super().get_array(name))
 
     @property
     def energy_transfer(self) -> NDArray[np.float64]:

@@ -167,8 +167,7 @@ def read_potential_metadata(text: str, *, name: str = 'potential') -> PotentialM
         names a class, irrep or element that is not on the lists.
     """
     data = _load_json(text, name)
-    if data.pop('format', None) != FORMAT or data.pop('format_version', None) != FORMAT_VERSION:
-        raise PotentialError(f'{name} is not of the format {FORMAT}, version {FORMAT_VERSION}.')
+    _check_format(data.pop('format', None), data.pop('format_version', None), name)
     expected = set(PotentialMetadata.__dataclass_fields__)
     if set(data) != expected:
         odd = ', '.join(sorted(set(data) ^ expected))
@@ -267,6 +266,19 @@ _FLAVOURS = {
     'mace': _Flavour(MODEL_CLASSES, lambda _name, given: check_hyperparameters(given)),
     'ase': _Flavour(tuple(CALCULATORS), check_arguments),
 }
+
+
+def _check_format(found: object, version: object, name: str) -> None:
+    if found == FORMAT and isinstance(version, int) and version > FORMAT_VERSION:
+        raise PotentialError(
+            format_error(
+                f'{name} is of the format {FORMAT}, version {version}, of a later release; this '
+                f'one reads versions up to {FORMAT_VERSION}.',
+                fix='Install the latest aiida-insbench.',
+            )
+        )
+    if found != FORMAT or version != FORMAT_VERSION:
+        raise PotentialError(f'{name} is not of the format {FORMAT}, version {FORMAT_VERSION}.')
 
 
 def _load_json(text: str, name: str) -> dict[str, Any]:

@@ -152,7 +152,8 @@ def test_weights_that_are_not_finite_are_refused():
 @pytest.mark.parametrize(
     ('changes', 'named'),
     [
-        ({'format_version': 2}, 'version 1'),
+        ({'format_version': 2}, 'reads versions up to 1'),
+        ({'format_version': 0}, 'is not of the format insbench-potential, version 1'),
         ({'model_class': 'os.system'}, 'os.system'),
         ({'flavour': 'nequip'}, 'nequip'),
         ({'elements': ['H', 'Xx']}, 'Xx'),
