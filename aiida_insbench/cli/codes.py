@@ -20,8 +20,8 @@ _INSTALL = {
     'pw': 'Install Quantum ESPRESSO there (on Debian: apt-get install quantum-espresso), load its '
     'module with --prepend-text, or give its path with --pw.',
     'insbench-job': 'Install the package there (pip install aiida-insbench, or without AiiDA from '
-    'requirements-job.txt: docs/howto/cluster.md), load its module with --prepend-text, or give its '
-    'path with --insbench-job.',
+    'requirements-job.txt: docs/howto/cluster.md), load its module with --prepend-text, or give '
+    'its path with --insbench-job.',
 }
 
 
