@@ -48,14 +48,22 @@ def undisturbed(tmp_path_factory):
 @needs_pw
 @pytest.mark.parametrize('kind', [*DAEMON, 'job'])
 def test_five_kills_of_one_kind(tmp_path, start, undisturbed, kind, record_property):
+    """In one run, or in more where one has come to its end while it was being mended."""
     expected, nodes = undisturbed
-    made = start(tmp_path)
-    disturb(made, [kind] * KILLS, nodes=nodes, seed=11 + [*DAEMON, 'job'].index(kind))
-    found = made.outcome()
-    record_property('killed', made.killed)
-    record_property('said', made.said)
-    assert len(made.killed) == KILLS
-    assert found == expected
+    seed, killed, said = 11 + [*DAEMON, 'job'].index(kind), [], []
+    for number in range(KILLS):
+        made = start(tmp_path / str(number))
+        disturb(made, [kind] * (KILLS - len(killed)), nodes=nodes, seed=seed + 100 * number)
+        found = made.outcome()
+        made.end()
+        killed += made.killed
+        said += made.said
+        assert found == expected
+        if len(killed) == KILLS:
+            break
+    record_property('killed', killed)
+    record_property('said', said)
+    assert len(killed) == KILLS
 
 
 @pytest.mark.real
