@@ -320,7 +320,8 @@ def stop_everything(folder: Path) -> None:
     from aiida import load_profile
     from aiida.manage import get_config
 
-    from aiida_insbench.cli.health import own_processes, stop_daemon
+    from aiida_insbench.cli.daemon_processes import own_processes
+    from aiida_insbench.cli.health import stop_daemon
 
     if PROFILE not in get_config(create=True).profile_names:
         return

@@ -3,9 +3,9 @@
 A broker that was killed comes back on a new socket, but the workers never find it: processes stay
 ``Created`` although everything looks green, and what workers submit meanwhile is lost. A supervisor
 that was killed leaves orphaned workers.
-A worker whose connection to the database was cut holds its processes, which stand still.
 Where both were killed, the address of the dead broker stays on disk, and a worker that starts
 faster than the new broker connects to it for ever; it is removed before anything starts.
+A worker whose connection to the database was cut holds its processes, which stand still.
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ from typing import Any
 
 import psutil
 
+from aiida_insbench.cli.daemon_processes import (
+    orphaned_streamers,
+    own_processes,
+    supervisor_runs,
+)
 from aiida_insbench.cli.database_link import cut_off
 from aiida_insbench.cli.stuck import NAMED, lost_processes, revive_lost
 
 START_TIMEOUT = 60
 #: A worker looks for the broker for 10 s when it starts: one older than that knew another broker.
 BROKER_TIMEOUT = 15
-#: What AiiDA's supervisor is called on its command line.
-SUPERVISORS = ('start-circus', 'circusd')
 MEND = 'Remedy: `aiida-insbench doctor --mend`.'
 
 
@@ -58,7 +61,7 @@ class DaemonHealth:
 
 def check_daemon() -> DaemonHealth:
     """Look at the daemon of the loaded profile."""
-    running = _supervisor_runs()
+    running = supervisor_runs()
     workers = tuple(process.pid for process in own_processes('worker'))
     subscribers = _subscribers() if running else None
     faults = []
@@ -94,33 +97,21 @@ def check_daemon() -> DaemonHealth:
     return DaemonHealth(running, workers, subscribers, tuple(faults))
 
 
-def _supervisor_runs() -> bool:
-    """Whether the pid file means a supervisor that runs: a killed one leaves it."""
-    from aiida.engine.daemon.client import get_daemon_client
-
-    pid = get_daemon_client().get_daemon_pid()
-    if pid is None:
-        return False
-    try:
-        return any(word in SUPERVISORS for word in psutil.Process(pid).cmdline())
-    except psutil.Error:
-        return False
-
-
 def mend_daemon(workers: int) -> DaemonHealth:
     """Stop what is left of this profile's daemon, and only of this profile's, and start it anew.
 
     In between, messages that the broker has lost are sent again.
     """
+    database_lost = bool(cut_off(process.pid for process in own_processes('worker')))
     _verdi('daemon', 'stop', check=False)
-    leftover = own_processes('worker') + own_processes('broker')
+    leftover = own_processes('worker') + own_processes('broker') + orphaned_streamers()
     for process in leftover:
         process.terminate()
     _, alive = psutil.wait_procs(leftover, timeout=10)
     for process in alive:
         process.kill()
     psutil.wait_procs(alive, timeout=10)
-    revive_lost()
+    revive_lost(all_active=database_lost)
     return _start(workers)
 
 
@@ -197,39 +188,6 @@ def _deaf_workers() -> int:
         return 0
     born = max(broker.create_time() for broker in brokers) - BROKER_TIMEOUT
     return sum(worker.create_time() < born for worker in own_processes('worker'))
-
-
-def own_processes(kind: str) -> list[psutil.Process]:
-    """Processes of the loaded profile's daemon: `kind` is ``worker`` or ``broker``.
-
-    Told apart from those of other profiles by profile name and ``AIIDA_PATH``.
-    """
-    from aiida.manage import get_config, get_manager
-
-    profile = get_manager().get_profile()
-    name = profile.name if profile else ''
-    own_path = Path(get_config().dirpath).resolve()
-    found = []
-    for process in psutil.process_iter(['cmdline']):
-        words = process.info['cmdline'] or []
-        if kind not in words or name not in words or not any('verdi' in w for w in words[:3]):
-            continue
-        if _aiida_path(process) == own_path:
-            found.append(process)
-    return found
-
-
-def _aiida_path(process: psutil.Process) -> Path | None:
-    try:
-        value = process.environ().get('AIIDA_PATH')
-    except psutil.Error:
-        return None
-    if not value:
-        return None
-    path = Path(value)
-    if path.name != '.aiida':
-        path = path / '.aiida'
-    return path.resolve()
 
 
 def _probe() -> Callable[[], dict[str, Any]] | None:

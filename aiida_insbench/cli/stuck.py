@@ -9,6 +9,7 @@ known; RabbitMQ shows its messages only while no worker runs.
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from typing import Any
 UNDER_WAY = 20
 #: The same where the broker cannot be asked.
 UNHEARD_OF = 180
+#: A message that a stopped worker held is back after so long, in seconds.
+COMES_BACK = 2.0
 #: So many processes are named one by one.
 NAMED = 5
 
@@ -35,22 +38,24 @@ def lost_processes() -> tuple[int, ...]:
     return waiting
 
 
-def revive_lost() -> tuple[int, ...]:
+def revive_lost(*, all_active: bool = False) -> tuple[int, ...]:
     """Send the lost messages again; the daemon must be stopped. Return the pks of the processes.
+
+    Lost are those of processes that have not begun, and of processes under way whose caller has a
+    message: it is the daemon's, and so are they. Others under way may be run by a program of the
+    user's own, without messages; they count with `all_active` only, for a daemon that has lost its
+    database and with it what it held.
 
     ``verdi process repair`` does so too, but the ZeroMQ broker then forgets the message as soon as
     a worker has begun, so that the next kill of the worker would lose the process; and on
     PostgreSQL it ends the connections of other programs.
     """
-    from aiida.engine.processes.control import get_process_tasks
     from aiida.manage import get_manager
 
     broker = get_manager().get_broker()
-    waiting = _created(older_than=0)
-    if broker is None or not waiting:
+    if broker is None or not (_created(older_than=0) or _under_way()):
         return ()
-    told = set(get_process_tasks(broker))
-    lost = tuple(pk for pk in waiting if pk not in told)
+    lost = _without_message(_messages(broker), all_active=all_active)
     folder = _task_folder()
     for pk in lost:
         if folder is not None:
@@ -58,6 +63,40 @@ def revive_lost() -> tuple[int, ...]:
         else:
             get_manager().get_process_controller().continue_process(pk)
     return lost
+
+
+def _messages(broker: Any) -> set[int]:
+    """Processes that the broker has a message of.
+
+    Asked twice: messages that a worker held come back to RabbitMQ when its connection has closed.
+    """
+    from aiida.engine.processes.control import get_process_tasks
+
+    found = set(get_process_tasks(broker))
+    time.sleep(COMES_BACK)
+    return found | set(get_process_tasks(broker))
+
+
+def _without_message(told: set[int], *, all_active: bool) -> tuple[int, ...]:
+    lost = [pk for pk in _created(older_than=0) if pk not in told]
+    known = told | set(lost)
+    for pk, caller in _under_way():
+        if pk not in known and (all_active or caller in known):
+            lost.append(pk)
+            known.add(pk)
+    return tuple(lost)
+
+
+def _under_way() -> list[tuple[int, int | None]]:
+    """Processes for the daemon that have begun and not ended, with their caller, by pk."""
+    from aiida.orm import CalcJobNode, QueryBuilder, WorkChainNode
+
+    query = QueryBuilder().append(
+        (CalcJobNode, WorkChainNode),
+        filters={'attributes.process_state': {'in': ['running', 'waiting']}},
+    )
+    nodes = sorted(query.all(flat=True), key=lambda node: node.pk)
+    return [(node.pk, node.caller.pk if node.caller else None) for node in nodes]
 
 
 def paused_processes(process: Any = None) -> list[str]:

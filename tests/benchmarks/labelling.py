@@ -136,7 +136,7 @@ def demo_frames(cells: Any, *, pressures: list[float]) -> list[Any]:
 
 def daemon_seconds() -> dict[int, float]:
     """CPU seconds of each process of this profile's daemon."""
-    from aiida_insbench.cli.health import own_processes
+    from aiida_insbench.cli.daemon_processes import own_processes
 
     found = {}
     for kind in ('worker', 'broker', 'circus'):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from aiida.engine.daemon.client import get_daemon_client
 from aiida.manage import get_config, get_manager
@@ -69,3 +70,26 @@ def test_pid_of_a_supervisor_is_a_daemon(pid_file: Path) -> None:
         pid_file.write_text(str(supervisor.pid))
         assert health.check_daemon().running
         supervisor.kill()
+
+
+def test_streamer_without_its_supervisor_is_left_over(aiida_profile) -> None:
+    """One whose parent is a supervisor stays."""
+    streamer = 'from circus import stats; import time; time.sleep(60)'
+    parent = (
+        'import subprocess, sys; one = subprocess.Popen([sys.executable, "-c", sys.argv[2]]); '
+        'print(one.pid, flush=True); one.wait()'
+    )
+    environment = {**os.environ, 'AIIDA_PATH': str(get_config().dirpath)}
+    with (
+        subprocess.Popen([sys.executable, '-c', streamer], env=environment) as orphan,
+        subprocess.Popen(
+            [sys.executable, '-c', parent, 'start-circus', streamer],
+            env=environment, stdout=subprocess.PIPE, text=True,
+        ) as supervisor,
+    ):  # fmt: skip
+        watched = psutil.Process(int(supervisor.stdout.readline()))
+        found = [process.pid for process in health.orphaned_streamers()]
+        watched.kill()
+        orphan.kill()
+    assert orphan.pid in found
+    assert watched.pid not in found

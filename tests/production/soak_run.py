@@ -10,7 +10,8 @@ from aiida.engine import submit
 from aiida.orm import CalcJobNode, Log, ProcessNode, QueryBuilder, StructureData, load_code
 from ase.build import bulk
 
-from aiida_insbench.cli.health import ensure_daemon, own_processes
+from aiida_insbench.cli.daemon_processes import own_processes
+from aiida_insbench.cli.health import ensure_daemon
 from aiida_insbench.cli.slots import slots_needed, slots_there
 from aiida_insbench.data import PotentialData
 from aiida_insbench.science.potentials import potential_from_ase
