@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -81,6 +80,12 @@ def demo(tmp_path_factory):
     assert not folder.exists()
 
 
+@pytest.fixture(scope='module')
+def graph(demo):
+    """What stands behind the spectra, read once."""
+    return walk(demo[0])
+
+
 def test_report_is_written(demo):
     folder, printed = demo
     report = json.loads((folder / 'report.json').read_text())
@@ -97,18 +102,15 @@ def test_report_is_written(demo):
     assert report['provenance']['n_pw_failed'] == 0
 
 
-def test_every_spectrum_leads_back_to_every_labelled_frame(demo):
-    folder, _ = demo
-    graph = walk(folder)
+def test_every_spectrum_leads_back_to_every_labelled_frame(graph):
     assert len(graph['ids']) + len(graph['held_out']) == 16
     for spectrum in graph['spectra'].values():
         assert set(graph['ids']) | set(graph['held_out']) <= set(spectrum['frames'])
         assert any(purpose.startswith('vc-relax') for purpose in spectrum['purposes'])
 
 
-def test_potential_holds_no_pickle(demo):
-    folder, _ = demo
-    assert walk(folder)['potential_files'] == ['potential.json', 'potential.safetensors']
+def test_potential_holds_no_pickle(graph):
+    assert graph['potential_files'] == ['potential.json', 'potential.safetensors']
 
 
 def test_spectrum_bands_lie_at_phonon_frequencies(demo):
@@ -127,13 +129,12 @@ def test_spectrum_bands_lie_at_phonon_frequencies(demo):
         assert inside > 0.97 * sum(order)
 
 
-def test_run_again_shows_the_result_at_once(demo):
+def test_run_again_shows_the_result_and_starts_nothing(demo):
     folder, printed = demo
-    started = time.monotonic()
     done = run(folder, *SMALL)
     assert done.returncode == 0
-    assert time.monotonic() - started < 60
     assert 'Submitted' not in done.stdout
+    assert 'Starting the daemon' not in done.stdout
     assert walk(folder)['campaigns'] == 1
     assert [line for line in printed.splitlines() if 'red' in line] == [
         line for line in done.stdout.splitlines() if 'red' in line
@@ -187,9 +188,8 @@ def without_identities(value):
     return [without_identities(one) for one in value] if isinstance(value, list) else value
 
 
-def test_lineage_command_prints_every_pw_calculation(demo):
+def test_lineage_command_prints_every_pw_calculation(demo, graph):
     folder, _ = demo
-    graph = walk(folder)
     done = command(
         folder, '-p', 'insbench-demo', 'data', 'insbench', 'query', 'lineage',
         str(graph['spectrum_pk']), '--format', 'json', name='verdi',
@@ -209,10 +209,10 @@ def test_examples_read_and_prepare_campaigns(demo, repository):
     assert 'complete and valid' in done.stdout
 
 
-def test_graph_of_a_spectrum_is_unbroken(demo):
+def test_graph_of_a_spectrum_is_unbroken(demo, graph):
     """What `verdi node graph generate` draws (with Graphviz) reaches from pw.x to the spectrum."""
     folder, _ = demo
-    drawn = script(folder, '-c', DRAW.format(pk=walk(folder)['spectrum_pk'])).stdout
+    drawn = script(folder, '-c', DRAW.format(pk=graph['spectrum_pk'])).stdout
     for what in ('PwCalculation', 'TrainCalculation', 'PhononsCalculation', 'InsCalculation'):
         assert what in drawn
 
