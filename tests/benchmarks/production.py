@@ -113,8 +113,9 @@ def _kills(told: Path) -> tuple[int, str, int, str, str]:
         by_kind.append(f'{name}: {killed[0] if passed and killed else "failed"}')
     return (
         survived, '1', 20, 'higher',
-        f'SIGKILL at five random moments of each of {total} runs of a small campaign (seconds '
-        f'after its start): {"; ".join(by_kind)}; frames, labels, weights, spectra, decisions and '
+        f'five SIGKILL at random moments of a small campaign for each of {total} kinds of process, '
+        'in a second run where the first had come to its end (seconds after its start): '
+        f'{"; ".join(by_kind)}; frames, labels, weights, spectra, decisions and '
         'number of jobs that ended well are those of the undisturbed run',
     )  # fmt: skip
 
