@@ -32,7 +32,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 from ase.neighborlist import neighbor_list
 from numpy.typing import ArrayLike
@@ -42,6 +41,7 @@ from aiida_insbench.science.frames import is_gas_phase
 from aiida_insbench.science.memory_estimate import (
     bytes_per_edge,
     bytes_per_edge_in_mace,
+    cells_in,
     memory_of_supercell,
 )
 from aiida_insbench.science.potential_files import PotentialMetadata
@@ -165,7 +165,7 @@ def phonons_estimate(
     of the unit cell: symmetry makes them fewer. `settings` are complete. How many cells
     ``imaginary: follow`` and ``cell_policy: vibrational`` come to is a guess.
     """
-    copies = _copies(supercell_matrix)
+    copies = cells_in(supercell_matrix)
     unit = model.edges(atoms)
     displaced = 6 * len(atoms) + 1
     calls = model.call_seconds(copies * unit)
@@ -207,7 +207,7 @@ def md_estimate(
     steps = math.ceil((settings['length'] + settings['equilibration']) * _FS / step)
     runs = crystals * len(settings['ensembles'])
     processes = max(1, min(int(settings['processes']), runs))
-    edges = _copies(supercell_matrix) * model.edges(atoms)
+    edges = cells_in(supercell_matrix) * model.edges(atoms)
     return JobEstimate(
         seconds=_START_SECONDS
         + math.ceil(runs / processes) * (_START_SECONDS + steps * model.call_seconds(edges)),
@@ -246,7 +246,3 @@ def largest_of(estimates: Iterable[JobEstimate | None]) -> JobEstimate | None:
         memory_bytes=max(one.memory_bytes for one in known),
         least_bytes=max(one.least_bytes for one in known),
     )
-
-
-def _copies(supercell_matrix: ArrayLike) -> int:
-    return round(abs(float(np.linalg.det(np.asarray(supercell_matrix, dtype=float)))))

@@ -70,7 +70,7 @@ def memory_of_phonons(
     metadata : PotentialMetadata
         Of the potential; of other flavours than ``mace`` only the force constants are counted.
     """
-    copies = round(abs(float(np.linalg.det(np.asarray(supercell_matrix, dtype=float)))))
+    copies = cells_in(supercell_matrix)
     if metadata.flavour != 'mace':
         return memory_of_supercell(atoms=copies * len(atoms))
     return memory_of_supercell(
@@ -78,6 +78,11 @@ def memory_of_phonons(
         edges=copies * len(neighbor_list('i', atoms, metadata.cutoff)),
         edge_bytes=bytes_per_edge(metadata.hyperparameters),
     )
+
+
+def cells_in(supercell_matrix: ArrayLike) -> int:
+    """How many unit cells a supercell holds."""
+    return round(abs(float(np.linalg.det(np.asarray(supercell_matrix, dtype=float)))))
 
 
 def memory_of_supercell(*, atoms: int, edges: float = 0.0, edge_bytes: float = 0.0) -> float:
@@ -150,7 +155,7 @@ def check_memory(
     needed = memory_of_phonons(atoms=atoms, supercell_matrix=supercell_matrix, metadata=metadata)
     free = available_memory() if available is None else available
     if free is not None and needed > free:
-        copies = round(abs(float(np.linalg.det(np.asarray(supercell_matrix, dtype=float)))))
+        copies = cells_in(supercell_matrix)
         raise StructureError(
             format_error(
                 f'Phonons in a supercell of {copies * len(atoms)} atoms take about '

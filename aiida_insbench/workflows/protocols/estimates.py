@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from aiida.orm import StructureData
 
 from aiida_insbench.data.dataset import DatasetData
@@ -23,6 +22,7 @@ from aiida_insbench.science.job_estimates import (
     phonons_estimate,
     train_estimate,
 )
+from aiida_insbench.science.memory_estimate import cells_in
 from aiida_insbench.workflows.protocols.rounds import shared_cells
 
 Sizes = Sequence[MaceSize | None]
@@ -126,7 +126,7 @@ def edges_of_rounds(
     unit = model.edges(structure.get_ase())
     rounds = ['first_round', *['later_rounds'] * int(inputs['stopping']['most_rounds'])]
     return [
-        unit * abs(float(np.linalg.det(cell['supercell_matrix'])))
+        unit * cells_in(cell['supercell_matrix'])
         for name in rounds
         for cell in shared_cells(inputs[name]['cells'], int(inputs[name]['frames']))
         for _ in range(cell['count'])
@@ -140,5 +140,5 @@ def spread_edges(
     if model is None:
         return []
     runs = crystals * len(md['settings'].get_dict().get('ensembles', ENSEMBLES))
-    copies = abs(float(np.linalg.det(md['supercell_matrix'].get_list())))
+    copies = cells_in(md['supercell_matrix'].get_list())
     return [copies * model.edges(structure.get_ase())] * (runs * frames)
