@@ -189,21 +189,17 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
                 name: {one: self._spectra_of(group, member_key(name, one)) for one in by_member}
                 for name, by_member in self.ctx.committees.items()
             }
-            for name in self._competitors(group):
+            for name, constants in self._competitors(group).items():
                 node = self.ctx[f'spectra_{group.name}_{name}']
                 spectra = self._spectra_of(group, name)
                 self.ctx.spectra[group.name][name] = spectra
                 for label, spectrum in spectra.items():
                     self.out(f'spectrum.{name}.{group.name}.{label}', spectrum)
-                if name == DFT:
-                    for label, reason in failures_of_spectra(
-                        self.ctx.reference, spectra, node
-                    ).items():
+                for label, reason in failures_of_spectra(constants, spectra, node).items():
+                    if name == DFT:
                         self.report(f'DFT, {label}: {reason}')
-                    continue
-                lost = failures_of_spectra(self.ctx.force_constants[name], spectra, node)
-                for label, reason in lost.items():
-                    self.ctx.failures[name].setdefault(label, reason)
+                    else:
+                        self.ctx.failures[name].setdefault(label, reason)
 
     def _spectra_of(self, group: Group, name: str) -> dict[str, Any]:
         key = f'spectra_{group.name}_{name}'
