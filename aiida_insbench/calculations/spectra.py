@@ -11,6 +11,7 @@ import numpy as np
 from aiida.engine import ExitCode, calcfunction
 from aiida.orm import Dict
 
+from aiida_insbench.data.format_version import UNCOMPARED
 from aiida_insbench.data.spectrum import BIN_EDGES, MAP_PREFIX, SpectrumData
 from aiida_insbench.science.dynamics.classical_ins import remaining_sigma
 from aiida_insbench.science.errors import InputError
@@ -266,9 +267,10 @@ def _rebinned(spectrum: SpectrumData, settings: Mapping[str, Any]) -> SpectrumDa
     attributes = {
         name: value
         for name, value in spectrum.base.attributes.all.items()
-        if name in SpectrumData.AttributesModel.model_fields and not name.startswith('array')
+        if name in SpectrumData.AttributesModel.model_fields
+        and not name.startswith('array')
+        and name not in ('default_array_name', *UNCOMPARED)
     }
-    attributes.pop('default_array_name', None)
     units = {**attributes.pop('units'), 'energy_transfer': unit}
     if 'intensity' in units:
         units['intensity'] = units['intensity'].replace('cm^-1', unit.replace('1/cm', 'cm^-1'))
