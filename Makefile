@@ -44,7 +44,7 @@ export OMPI_ALLOW_RUN_AS_ROOT := 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 
-.PHONY: help env system demo demo-status demo-clean lint test test-full bench docs clean
+.PHONY: help env system demo demo-status demo-clean lint test test-full bench docs dist clean
 .PHONY: services services-stop test-production
 
 help: ## list the commands
@@ -208,6 +208,14 @@ services-stop: ## end what make services started
 docs: $(docs_stamp) ## build the documentation in docs/_build/html
 	@$(bin)/python -m sphinx -q -W -b html docs docs/_build/html
 	echo 'Open docs/_build/html/index.html'
+
+dist: ## build wheel and source archive in dist/, and check them
+	@$(check_python)
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/python -m pip install --quiet --disable-pip-version-check build twine $(quiet)
+	rm -rf dist
+	build/tools/bin/python -m build --outdir dist . > build/dist.log
+	build/tools/bin/python -m twine check --strict dist/*
 
 clean: ## remove build outputs and caches; the demo and .venv stay
 	@rm -rf build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

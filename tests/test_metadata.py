@@ -10,6 +10,7 @@ import subprocess
 from importlib.metadata import distribution
 
 import pytest
+import yaml
 
 ALLOWED = {
     '.ci',
@@ -17,6 +18,7 @@ ALLOWED = {
     '.gitignore',
     '.pre-commit-config.yaml',
     'CHANGELOG.md',
+    'CITATION.cff',
     'CONTRIBUTING.md',
     'LICENSE',
     'Makefile',
@@ -86,6 +88,20 @@ def test_entry_point_loads(entry):
 def test_entry_point_is_documented(repository, entry):
     page = repository / 'docs' / 'reference' / 'entry_points.md'
     assert f'`{entry.name}`' in page.read_text(encoding='utf-8')
+
+
+@pytest.mark.parametrize('entry', [e for e in PROCESSES if e.attr[0].isupper()], ids=entry_point_id)
+def test_ports_are_listed_on_the_page_of_its_group(repository, entry):
+    pages = {'aiida.calculations': 'calculations.md', 'aiida.workflows': 'work_chains.md'}
+    page = repository / 'docs' / 'reference' / pages[entry.group]
+    text = page.read_text(encoding='utf-8')
+    assert f':: {entry.attr}\n   :module: {entry.module}\n' in text
+
+
+def test_citation_names_the_version(repository, maker):
+    cited = yaml.safe_load((repository / 'CITATION.cff').read_text(encoding='utf-8'))
+    assert cited['version'] == maker.read_version()
+    assert cited['title'] == 'aiida-insbench'
 
 
 @pytest.mark.parametrize('entry', PROCESSES, ids=entry_point_id)

@@ -7,10 +7,10 @@ from typing import Any
 from aiida.engine import ExitCode, calcfunction
 from aiida.orm import ArrayData, Dict
 
+from aiida_insbench.calculations.cell_spectra import simulations_by_pressure
 from aiida_insbench.calculations.measured import conditions_of
 from aiida_insbench.calculations.scores import (
     ERROR_BAD_INPUT,
-    simulations_by_pressure,
     target_of,
 )
 from aiida_insbench.data.spectrum import SpectrumData

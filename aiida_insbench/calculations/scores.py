@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,29 +9,24 @@ import numpy as np
 from aiida.engine import ExitCode, calcfunction
 from aiida.orm import ArrayData, Dict, List
 
+from aiida_insbench.calculations.cell_spectra import cell_spectra, own_spectra
 from aiida_insbench.calculations.measured import conditions_of
 from aiida_insbench.data.spectrum import BIN_EDGES, SpectrumData
 from aiida_insbench.science.benchmark.table import benchmark_table
 from aiida_insbench.science.errors import ComputationError, InputError
 from aiida_insbench.science.ins.instruments import find_instrument
 from aiida_insbench.science.ins.resolution import published_resolution
-from aiida_insbench.science.pressure import pressure_from_label
 from aiida_insbench.science.scoring.cell import CellSettings, Target, score_cell
 from aiida_insbench.science.scoring.convergence_draws import total_percent
-from aiida_insbench.science.scoring.spectra import Measurement, Simulation
+from aiida_insbench.science.scoring.spectra import Measurement
 
 ERROR_BAD_INPUT = 210
 #: Between the name of a potential and that of a target, in link labels; neither may hold it.
 SEPARATOR = '__of__'
-#: Before the pressure label of a spectrum of DFT, in link labels.
-REFERENCE = 'reference_'
 #: Before the name of a table of band shifts, in link labels.
 SHIFTS = 'shifts_'
 #: Before the name of a target at the higher of two pressures, in link labels.
 DIFFERENCES = 'difference_'
-#: Before the number of a member of a committee and a pressure label, in link labels.
-MEMBER = 'member_'
-_MEMBER = re.compile(rf'{MEMBER}(\d+)_(.+)')
 
 
 @calcfunction  # type: ignore[untyped-decorator]
@@ -49,7 +43,8 @@ def score_spectra(
         See `CellSettings.from_dict`.
     spectra : SpectrumData
         By pressure label (``p_1500``); under ``reference_<label>`` those of DFT, as an anchor;
-        under ``member_<n>_<label>`` those of further members of the potential's committee.
+        under ``member_<n>_<label>`` those of further members of the potential's committee. Where
+        the target's deuterium fraction is to be fitted, each again as ``deuterated_<label>``.
 
     Returns
     -------
@@ -57,21 +52,17 @@ def score_spectra(
         ``score`` (Dict, see `CellResult`), ``overlay`` (ArrayData); 210 with the reason if they
         cannot be scored.
     """
-    mine = {
-        label: node for label, node in spectra.items() if not label.startswith((REFERENCE, MEMBER))
-    }
-    dft = {
-        label.removeprefix(REFERENCE): node
-        for label, node in spectra.items()
-        if label.startswith(REFERENCE)
-    }
+    mine = own_spectra(spectra)
     try:
+        settings = CellSettings.from_dict(rules.get_dict())
+        aim = target_of(target)
+        simulated = cell_spectra(spectra, aim, settings.scoring.fit)
         found = score_cell(
-            target_of(target),
-            simulations_by_pressure(mine),
-            CellSettings.from_dict(rules.get_dict()),
-            reference=simulations_by_pressure(dft) if dft else None,
-            members=[simulations_by_pressure(one) for one in _members(spectra)],
+            aim,
+            simulated.own,
+            settings,
+            reference=simulated.reference or None,
+            members=simulated.members,
             convergence=_off_by(mine.values()),
         )
     except (InputError, ComputationError) as exc:
@@ -79,7 +70,10 @@ def score_spectra(
     overlay = ArrayData()
     for name, values in found.arrays.items():
         overlay.set_array(name, values)
-    return {'score': Dict({**found.table, 'warnings': _warnings(mine)}), 'overlay': overlay}
+    table = {**found.table, 'warnings': _warnings(mine)}
+    if table['score']['fit'] is not None:
+        table['score']['fit']['values'] += simulated.fitted
+    return {'score': Dict(table), 'overlay': overlay}
 
 
 @calcfunction  # type: ignore[untyped-decorator]
@@ -157,24 +151,8 @@ def target_of(node: SpectrumData) -> Target:
         data=data,
         pressure=node.pressure,
         pressure_error=conditions.pressure_error if conditions else 0.0,
+        deuterium_fraction=conditions.deuterium_fraction if conditions else None,
     )
-
-
-def simulations_by_pressure(spectra: Mapping[str, SpectrumData]) -> dict[float, Simulation]:
-    """Simulated spectra by pressure in GPa, from those by pressure label."""
-    return {
-        pressure_from_label(label): Simulation(node.energy_transfer, node.total)
-        for label, node in spectra.items()
-    }
-
-
-def _members(spectra: Mapping[str, SpectrumData]) -> list[dict[str, SpectrumData]]:
-    """Spectra of each member of a committee, by pressure label."""
-    found: dict[str, dict[str, SpectrumData]] = {}
-    for label, node in spectra.items():
-        if match := _MEMBER.fullmatch(label):
-            found.setdefault(match.group(1), {})[match.group(2)] = node
-    return [found[number] for number in sorted(found, key=int)]
 
 
 def _off_by(spectra: Iterable[SpectrumData]) -> float | None:

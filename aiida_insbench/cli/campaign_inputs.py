@@ -68,6 +68,7 @@ def campaign_inputs(config: CampaignConfig, folder: Path, *, codes: Any = None) 
         'protocol': config.protocol,
         'overrides': config.protocol_overrides,
         'seed': config.seed,
+        'relaxation_ranks': config.relaxation_ranks,
     }
 
 

@@ -34,6 +34,12 @@ cmd_spectrum.add_command(cmd_series)
 @click.option('--pressure-error', type=_NUMBER, help='GPa, a standard deviation.')
 @click.option('--sample', help='In words, such as "2,5-diiodothiophene".')
 @click.option('--isotope', multiple=True, metavar='SYMBOL=ISOTOPE', help='Such as H=2H.')
+@click.option(
+    '--deuterium-fraction',
+    type=(float, float),
+    metavar='LOW HIGH',
+    help='Bounds between which scores fit it, such as 0.9 1.',
+)
 @click.option('--incident-energy', type=_NUMBER, help='meV, of direct geometry.')
 @click.option('--doi', help='Of the data or their publication.')
 @click.option('--pressure-read-at', type=_NUMBER, help='Temperature of the pressure reading, K.')

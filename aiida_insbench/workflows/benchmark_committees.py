@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aiida_insbench.calculations.scores import MEMBER
+from aiida_insbench.calculations.cell_spectra import MEMBER
 from aiida_insbench.data.potential import PotentialData
 
 _BETWEEN = '__member__'

@@ -18,11 +18,12 @@ def difference_pairs(
     Parameters
     ----------
     targets : sequence of BenchmarkTarget
-        Measured ones of a cell that is not said, or of different cells or groups, make no pair.
+        Measured ones of a cell that is not said, or of different cells or groups, make no pair; nor
+        do those whose fraction of deuterium is to be fitted, one by one.
     """
     cells: dict[tuple[str, str], list[BenchmarkTarget]] = {}
     for target in targets:
-        if cell := cell_of(target.node):
+        if target.group.deuterated is None and (cell := cell_of(target.node)):
             cells.setdefault((target.group.name, cell), []).append(target)
     for members in cells.values():
         ordered = sorted(members, key=lambda one: (one.row['pressure'], one.row['name']))

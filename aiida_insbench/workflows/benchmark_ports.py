@@ -8,9 +8,10 @@ from typing import Any
 from aiida.orm import ArrayData, Dict, List, StructureData
 from aiida_phonopy.data import ForceConstantsData
 
+from aiida_insbench.calculations.cell_spectra import DEUTERATED, REFERENCE
 from aiida_insbench.calculations.measured import conditions_of
 from aiida_insbench.calculations.sample import validate_pressures
-from aiida_insbench.calculations.scores import DIFFERENCES, REFERENCE, SEPARATOR, SHIFTS
+from aiida_insbench.calculations.scores import DIFFERENCES, SEPARATOR, SHIFTS
 from aiida_insbench.calculations.shift_scores import bands_of
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.data.spectrum import SpectrumData
@@ -164,7 +165,7 @@ def _wrong_names(inputs: Mapping[str, Any]) -> list[str]:
         for name in names
         if name == DFT
         or SEPARATOR in name
-        or name.startswith((REFERENCE, SHIFTS, DIFFERENCES, 'dft_'))
+        or name.startswith((REFERENCE, DEUTERATED, SHIFTS, DIFFERENCES, 'dft_'))
     ]
     strangers = sorted(set(inputs.get('verdicts', {})) - set(inputs['potentials']))
     if strangers:
@@ -245,7 +246,8 @@ def _wrong_targets(inputs: Mapping[str, Any]) -> list[str]:
                 f'`measured.{name}` is at {conditions.pressure:g} GPa; `pressures` go from '
                 f'{min(pressures):g} to {max(pressures):g} GPa.'
             )
-        absent = sorted(set(conditions.isotopes) - _symbols(inputs))
+        elements = {*conditions.isotopes, *(['H'] if conditions.deuterium_fraction else [])}
+        absent = sorted(elements - _symbols(inputs))
         if absent:
             found.append(f'`measured.{name}` has isotopes of {", ".join(absent)}; the crystal not.')
     return found

@@ -6,10 +6,10 @@ from typing import Any
 
 from aiida.orm import Dict
 
+from aiida_insbench.calculations.cell_spectra import DEUTERATED, REFERENCE
 from aiida_insbench.calculations.difference_scores import score_difference_spectra
 from aiida_insbench.calculations.scores import (
     DIFFERENCES,
-    REFERENCE,
     SEPARATOR,
     SHIFTS,
     score_spectra,
@@ -43,15 +43,13 @@ class ScoringSteps:
 
     def _score(self, name: str, target: BenchmarkTarget) -> None:
         cell = target.row['name']
-        spectra = self._sound(name, target)
-        if not target.within(spectra):
+        if not target.within(self._sound(name, target.group.name)):
             return
         results, node = score_spectra.run_get_node(
             target=target.node,
             rules=target.rules(self.inputs.rules),
-            **target.needed(spectra),
-            **target.needed(self._anchors(name, target)),
-            **keywords(self._members(name, target)),
+            **self._compared(name, target, target.group.name),
+            **self._deuterated(name, target),
             metadata={'call_link_label': f'{name}{SEPARATOR}{cell}'},
         )
         if node.is_finished_ok:
@@ -60,6 +58,21 @@ class ScoringSteps:
             self.out(f'overlays.{name}.{cell}', results['overlay'])
         elif name != DFT:
             self.ctx.cell_failures[name][cell] = str(node.exit_message)
+
+    def _compared(self, name: str, target: BenchmarkTarget, group: str) -> dict[str, Any]:
+        """Spectra of a competitor, of DFT and of members of one group, by link label."""
+        return {
+            **target.needed(self._sound(name, group)),
+            **target.needed(self._anchors(name, target, group)),
+            **keywords(self._members(name, target, group)),
+        }
+
+    def _deuterated(self, name: str, target: BenchmarkTarget) -> dict[str, Any]:
+        twin = target.group.deuterated
+        if twin is None:
+            return {}
+        found = self._compared(name, target, twin)
+        return {f'{DEUTERATED}{label}': node for label, node in found.items()}
 
     def score_shifts(self) -> None:
         """Slopes of every competitor's modes against each table of measured band shifts."""
@@ -97,7 +110,7 @@ class ScoringSteps:
                     self._score_difference(name, lower, higher)
 
     def _score_difference(self, name: str, lower: BenchmarkTarget, higher: BenchmarkTarget) -> None:
-        spectra = self._sound(name, higher)
+        spectra = self._sound(name, higher.group.name)
         if not (lower.within(spectra) and higher.within(spectra)):
             return
         cell = higher.row['name']
@@ -114,25 +127,25 @@ class ScoringSteps:
         else:
             self.report(f'Difference {cell} of {name}: {node.exit_message}')
 
-    def _sound(self, name: str, target: BenchmarkTarget) -> dict[str, Any]:
+    def _sound(self, name: str, group: str) -> dict[str, Any]:
         """Spectra by pressure label, but for pressures at which the competitor failed."""
         failed = self.ctx.failures.get(name, {})
         return {
             label: node
-            for label, node in self.ctx.spectra[target.group.name][name].items()
+            for label, node in self.ctx.spectra[group].get(name, {}).items()
             if label not in failed
         }
 
-    def _anchors(self, name: str, target: BenchmarkTarget) -> dict[str, Any]:
+    def _anchors(self, name: str, target: BenchmarkTarget, group: str) -> dict[str, Any]:
         """Spectra of DFT beside those of a potential on measured targets."""
         if name == DFT or target.row['kind'] == OF_DFT:
             return {}
-        dft = self.ctx.spectra[target.group.name].get(DFT, {})
+        dft = self.ctx.spectra[group].get(DFT, {})
         return {f'{REFERENCE}{label}': node for label, node in dft.items()}
 
-    def _members(self, name: str, target: BenchmarkTarget) -> dict[str, dict[str, Any]]:
+    def _members(self, name: str, target: BenchmarkTarget, group: str) -> dict[str, dict[str, Any]]:
         """Spectra of a potential's committee that the target needs, by member and label."""
-        found = self.ctx.committee_spectra[target.group.name].get(name, {})
+        found = self.ctx.committee_spectra[group].get(name, {})
         return {member: target.needed(spectra) for member, spectra in found.items() if spectra}
 
     def _note_failure(self, name: str, target: BenchmarkTarget) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from aiida.orm import Dict
 
+from aiida_insbench.calculations.cell_spectra import DEUTERATED, REFERENCE
 from aiida_insbench.calculations.measured import conditions_of
-from aiida_insbench.calculations.scores import REFERENCE
 from aiida_insbench.data.spectrum import SpectrumData
 from aiida_insbench.science.benchmark.table import DFT, MEASURED, OF_DFT
 from aiida_insbench.science.pressure import pressure_from_label, pressure_label
@@ -27,6 +27,7 @@ DFT_GROUP = 'supercell'
 #: How far a simulation goes beyond the measured range, cm⁻¹: bands are shifted by up to 40.
 _BEYOND = 60.0
 _SAME = 1e-6  # GPa
+_FRACTION = 'deuterium_fraction'
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,16 @@ class Group:
         Measured spectra; none of DFT's group.
     reference_competes : bool
         Whether DFT's own spectrum can be made like that of the potentials.
+    deuterated : str or None
+        Name of the group that simulates the same with all hydrogen as deuterium, where a fraction
+        of it is to be fitted.
     """
 
     name: str
     parameters: dict[str, Any]
     members: tuple[str, ...] = ()
     reference_competes: bool = False
+    deuterated: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,21 +128,31 @@ def groups_of(measured: Mapping[str, SpectrumData], *, reference: Mapping[str, A
     by_conditions: dict[str, list[str]] = {}
     for name, node in sorted(measured.items()):
         by_conditions.setdefault(json.dumps(_simulated_as(node), sort_keys=True), []).append(name)
-    groups = [
-        Group(
-            name=f'measured_{number}',
-            parameters={
-                **json.loads(key),
-                'energy_range': _range([measured[one] for one in members]),
-            },
-            members=tuple(members),
-            reference_competes=competes,
-        )
-        for number, (key, members) in enumerate(by_conditions.items(), start=1)
-    ]
+    groups = []
+    for number, (key, members) in enumerate(by_conditions.items(), start=1):
+        nodes = [measured[one] for one in members]
+        groups += _measured_groups(f'measured_{number}', json.loads(key), nodes, members, competes)
     if reference:
         groups.append(Group(DFT_GROUP, {'supercell_matrix': supercell}, reference_competes=True))
     return groups
+
+
+def _measured_groups(
+    name: str,
+    conditions: dict[str, Any],
+    nodes: Sequence[SpectrumData],
+    members: Sequence[str],
+    competes: bool,
+) -> list[Group]:
+    """One group, and where a fraction of deuterium is to be fitted its deuterated twin."""
+    to_be_fitted = conditions.pop(_FRACTION, False)
+    parameters = {**conditions, 'energy_range': _range(nodes)}
+    twin = f'{name}_{DEUTERATED}'.rstrip('_') if to_be_fitted else None
+    group = Group(name, parameters, tuple(members), competes, twin)
+    if twin is None:
+        return [group]
+    heavy = {**parameters, 'isotopes': {**parameters.get('isotopes', {}), 'H': '2H'}}
+    return [group, Group(twin, heavy, reference_competes=competes)]
 
 
 def reference_supercell(reference: Mapping[str, Any]) -> list[list[int]]:
@@ -222,6 +237,8 @@ def _simulated_as(node: SpectrumData) -> dict[str, Any]:
     }
     if conditions.incident_energy is not None:
         found['incident_energy'] = conditions.incident_energy
+    if conditions.deuterium_fraction is not None:
+        found[_FRACTION] = True
     if conditions.isotopes:
         found['isotopes'] = conditions.as_dict()['isotopes']
     return found

@@ -122,6 +122,14 @@ def relax_parameters(parameters: Dict, settings: Dict, pressure: Float) -> Dict:
 
 
 @calcfunction
+def position_parameters(parameters: Dict, settings: Dict) -> Dict:
+    """Parameters of a relaxation of positions in the cell given."""
+    merged = laid_over(parameters.get_dict(), settings.get_dict())
+    merged.pop('CELL', None)
+    return Dict(laid_over(merged, {'CONTROL': {'calculation': 'relax'}}))
+
+
+@calcfunction
 def collect_labels(
     pool: DatasetData, parameters: Dict, kpoints_mesh: List, **nodes: Any
 ) -> DatasetData:

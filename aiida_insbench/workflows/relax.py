@@ -6,12 +6,16 @@ from typing import Any
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain, while_
-from aiida.orm import Dict, Float, Int, List, StructureData, TrajectoryData
+from aiida.orm import Bool, Dict, Float, Int, List, StructureData, TrajectoryData
 from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
 
 from aiida_insbench.calculations.sample import validate_pressures
 from aiida_insbench.science.pressure import pressure_labels
-from aiida_insbench.workflows.frames import relax_parameters, unit_cell_kpoints
+from aiida_insbench.workflows.frames import (
+    position_parameters,
+    relax_parameters,
+    unit_cell_kpoints,
+)
 from aiida_insbench.workflows.label import validate_mesh
 from aiida_insbench.workflows.label_lane import PW_EXCLUDED
 
@@ -28,6 +32,7 @@ def same_dft(first: Any, second: Any) -> bool:
             inputs['kpoints_mesh'].get_list(),
             inputs['settings'].get_dict(),
             inputs['volume_convergence'].value,
+            inputs['fixed_cell'].value,
             pw['parameters'].get_dict(),
             {element: pseudo.uuid for element, pseudo in pw['pseudos'].items()},
         ]
@@ -35,8 +40,19 @@ def same_dft(first: Any, second: Any) -> bool:
     return content(first) == content(second)
 
 
+def validate_fixed_cell(inputs: Any, _: Any) -> str | None:
+    """In one cell there is one pressure."""
+    if not {'fixed_cell', 'pressures'} <= set(inputs) or not inputs['fixed_cell'].value:
+        return None
+    if len(pressures := inputs['pressures'].get_list()) > 1:
+        return f'`fixed_cell` keeps one cell, but there are {len(pressures)} pressures; give one.'
+    return None
+
+
 class RelaxWorkChain(WorkChain):
     """Cell and positions by pw.x at each pressure, every pressure from the given structure.
+
+    With `fixed_cell`, positions alone: for a measured cell or a molecule in a box.
 
     pw.x keeps the plane waves of the cell it started from. Where the final SCF, with those of the
     new cell, breaks the thresholds (`BASIS_CHANGED`), it starts again from the new cell, until the
@@ -61,6 +77,12 @@ class RelaxWorkChain(WorkChain):
             help='k mesh of the unit cell.',
         )
         spec.input(
+            'fixed_cell',
+            valid_type=Bool,
+            default=lambda: Bool(False),
+            help='Relax positions alone, in the cell given; the one pressure names the result.',
+        )
+        spec.input(
             'settings',
             valid_type=Dict,
             default=lambda: Dict({}),
@@ -76,6 +98,7 @@ class RelaxWorkChain(WorkChain):
             'max_runs', valid_type=Int, default=lambda: Int(5), help='Runs per pressure at most.'
         )
         spec.expose_inputs(PwBaseWorkChain, namespace='pw_base', exclude=PW_EXCLUDED)
+        spec.inputs.validator = validate_fixed_cell
         spec.outline(
             cls.setup,
             while_(cls.should_run_relaxations)(
@@ -121,9 +144,7 @@ class RelaxWorkChain(WorkChain):
         for label, structure in self.ctx.open.items():
             inputs = AttributeDict(self.exposed_inputs(PwBaseWorkChain, namespace='pw_base'))
             inputs.pw.structure = structure
-            inputs.pw.parameters = relax_parameters(
-                inputs.pw.parameters, self.inputs.settings, Float(self.ctx.pressures[label])
-            )
+            inputs.pw.parameters = self._parameters(inputs.pw.parameters, label)
             inputs.kpoints = self.ctx.kpoints
             inputs.metadata.call_link_label = f'{label}_run_{self.ctx.runs}'
             running[label] = self.submit(PwBaseWorkChain, **inputs)
@@ -154,6 +175,11 @@ class RelaxWorkChain(WorkChain):
             self.out(f'parameters.{label}', outputs.output_parameters)
             if 'output_trajectory' in outputs:
                 self.out(f'trajectory.{label}', outputs.output_trajectory)
+
+    def _parameters(self, given: Dict, label: str) -> Dict:
+        if self.inputs.fixed_cell:
+            return position_parameters(given, self.inputs.settings)
+        return relax_parameters(given, self.inputs.settings, Float(self.ctx.pressures[label]))
 
     def _failed(self, label: str, node: Any) -> ExitCode:
         return self.exit_codes.ERROR_RELAXATION_FAILED.format(

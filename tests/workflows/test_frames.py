@@ -13,6 +13,7 @@ from aiida_insbench.workflows.frames import (
     collect_labels,
     label_frame,
     plans_of,
+    position_parameters,
     relax_parameters,
     structure_of_frame,
     unit_cell_kpoints,
@@ -210,3 +211,9 @@ class TestRelaxParameters:
         found = relax_parameters(Dict({}), settings, Float(2.0)).get_dict()
         assert found['CELL']['press'] == 20.0
         assert found['CONTROL']['calculation'] == 'vc-relax'
+
+    def test_positions_alone_need_no_cell_and_no_pressure(self):
+        given = Dict({'CONTROL': {'calculation': 'scf', 'tstress': True}})
+        settings = Dict({'CELL': {'press_conv_thr': 0.05}, 'CONTROL': {'nstep': 50}})
+        found = position_parameters(given, settings).get_dict()
+        assert found == {'CONTROL': {'calculation': 'relax', 'tstress': True, 'nstep': 50}}

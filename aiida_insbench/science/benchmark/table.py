@@ -14,7 +14,12 @@ from aiida_insbench.science.benchmark.agreement import rank_agreement
 from aiida_insbench.science.benchmark.words import potential_sentences
 from aiida_insbench.science.errors import InputError
 from aiida_insbench.science.scoring import VERSION
-from aiida_insbench.science.scoring.ranking import CellScore, Ranked, rank_potentials
+from aiida_insbench.science.scoring.ranking import (
+    SHARED,
+    CellScore,
+    Ranked,
+    rank_potentials,
+)
 from aiida_insbench.science.scoring.score import WORST
 
 #: Name under which DFT itself competes on measured spectra.
@@ -139,10 +144,22 @@ def _row(
     for name in names:
         if name in scores:
             cell = scores[name]
-            row[name] = CellScore(float(cell['headline']), float(cell['headline_error']))
+            row[name] = CellScore(
+                float(cell['headline']), float(cell['headline_error']), common=_common(cell)
+            )
         elif name in failures:
             row[name] = CellScore(WORST, failure=failures[name])
     return row  # what is in neither is counted as missing by the ranking
+
+
+def _common(cell: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
+    """Changes of the cost by what all potentials share; none in scores of earlier releases."""
+    components = (cell.get('uncertainty') or {}).get('components') or {}
+    return {
+        source: tuple(one['changes'])
+        for source, one in components.items()
+        if source in SHARED and one.get('changes')
+    }
 
 
 def _ranked(

@@ -43,6 +43,7 @@ stopping:
   most_core_hours: null
 reference_pressures: null      # of phonons by DFT; null: the first and the last; []: none
 validate: true                 # molecular dynamics of the last potential
+relaxation_ranks: 1            # MPI ranks of the first relaxation, on which everything waits
 overrides: {}                  # laid over the protocol; keys as in its YAML file
 """
 
@@ -79,6 +80,7 @@ class CampaignConfig(BaseModel):
     stopping: dict[str, Any] = {}
     reference_pressures: list[float] | None = None
     validate_last: Annotated[bool | None, Field(alias='validate')] = None
+    relaxation_ranks: Annotated[int, Field(ge=1)] = 1
     overrides: dict[str, Any] = {}
 
     @field_validator('pressures', 'reference_pressures')

@@ -39,6 +39,8 @@ class Conditions:
         In words.
     isotopes : mapping
         Chemical symbols to isotopes or shares of isotopes; natural if empty.
+    deuterium_fraction : (float, float), optional
+        Bounds of the fraction of hydrogen that is deuterium, where a score shall fit it.
     incident_energy : float, optional
         Of a spectrometer of direct geometry, in meV.
     doi : str
@@ -60,6 +62,7 @@ class Conditions:
     sample: str
     pressure_error: float = 0.0
     isotopes: Mapping[str, str | Mapping[str, float]] = field(default_factory=dict)
+    deuterium_fraction: tuple[float, float] | None = None
     incident_energy: float | None = None
     doi: str = ''
     pressure_read_at: float | None = None
@@ -74,6 +77,8 @@ class Conditions:
         """Plain values, from which `check_conditions` makes the same again."""
         plain = asdict(self)
         plain['isotopes'] = {key: _plain(value) for key, value in self.isotopes.items()}
+        if self.deuterium_fraction is not None:
+            plain['deuterium_fraction'] = list(self.deuterium_fraction)
         plain['masks'] = [[mask.low, mask.high, mask.reason] for mask in self.masks]
         return plain
 
@@ -144,9 +149,11 @@ def check_conditions(given: Mapping[str, Any]) -> Conditions:
     if intensity not in INTENSITIES:
         raise InputError(f'`intensity` must be one of {", ".join(INTENSITIES)}, not {intensity!r}.')
     texts: dict[str, Any] = {name: str(values.get(name, '')).strip() for name in _TEXTS}
+    isotopes = _isotopes(values.get('isotopes', {}))
     return Conditions(
         instrument=str(values['instrument']),
-        isotopes=_isotopes(values.get('isotopes', {})),
+        isotopes=isotopes,
+        deuterium_fraction=_fraction(values.get('deuterium_fraction'), isotopes),
         doi=check_doi(values.get('doi', '')),
         intensity=intensity,
         masks=as_masks(values.get('masks', ())),
@@ -248,6 +255,29 @@ def _isotopes(given: Any) -> dict[str, str | Mapping[str, float]]:
         ) from exc
     labels_of_sites(tuple(isotopes), isotopes)
     return isotopes
+
+
+def _fraction(given: Any, isotopes: Mapping[str, Any]) -> tuple[float, float] | None:
+    if given is None:
+        return None
+    try:
+        low, high = (float(one) for one in given)
+    except (TypeError, ValueError):
+        low, high = math.nan, math.nan
+    if not 0 <= low < high <= 1:
+        raise InputError(
+            '`deuterium_fraction` must be its lowest and highest value, within 0 to 1, not '
+            f'{given!r}.'
+        )
+    if 'H' in isotopes:
+        raise InputError(
+            format_error(
+                f'`isotopes` says what hydrogen is ({isotopes["H"]}), and `deuterium_fraction` '
+                'that it is to be fitted.',
+                fix='Give one of them.',
+            )
+        )
+    return low, high
 
 
 def _plain(value: str | Mapping[str, float]) -> str | dict[str, float]:

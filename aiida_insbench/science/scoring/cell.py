@@ -96,11 +96,14 @@ class Target:
         The spectrum.
     pressure, pressure_error : float
         As stated; an error of 0 for DFT.
+    deuterium_fraction : (float, float), optional
+        Bounds of the sample's fraction of deuterium, where that is to be fitted.
     """
 
     data: Measurement
     pressure: float
     pressure_error: float = 0.0
+    deuterium_fraction: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

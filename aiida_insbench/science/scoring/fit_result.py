@@ -55,6 +55,8 @@ class FitResult:
         Parts of the fitted spectrum.
     shares : dict of str to float
         Shares of background and cell in the measured area.
+    misfit : float
+        Weighted sum of squares that was minimised.
     """
 
     values: tuple[FittedValue, ...]
@@ -66,6 +68,7 @@ class FitResult:
     background: FloatArray
     cell: FloatArray
     shares: dict[str, float]
+    misfit: float
 
     @property
     def total(self) -> FloatArray:

@@ -103,8 +103,8 @@ def fit(
     if not ratio > 0:
         raise InputError('The measured intensity where it is simulated is not more than zero.')
     problem = _problem(measured, sample, used, settings, cell, ratio)
-    tau, values = _solve(problem, measured, settings)
-    return _result(problem, measured, used, settings, tau, values)
+    misfit, tau, values = _solve(problem, measured, settings)
+    return _result(problem, measured, used, settings, tau, values, misfit)
 
 
 def _check_overlap(measured: Measurement, simulated: Simulation, used: BoolArray) -> None:
@@ -178,7 +178,7 @@ def _operator(measured: Measurement, used: BoolArray, smoothing: float) -> Float
 
 def _solve(
     problem: _Problem, measured: Measurement, settings: FitSettings
-) -> tuple[float | None, FloatArray]:
+) -> tuple[float, float | None, FloatArray]:
     """Linear where it is linear; the absorption by a search outside."""
     target = problem.weights * (problem.operator @ measured.values)
 
@@ -190,13 +190,15 @@ def _solve(
         return float(((matrix @ found - target) ** 2).sum()), found
 
     if settings.transmission is None:
-        return None, at(0.0)[1]
+        misfit, values = at(0.0)
+        return misfit, None, values
     search = minimize_scalar(
         lambda tau: at(tau)[0], bounds=(0.0, settings.transmission), method='bounded'
     )
     # the search never reaches its ends
     best = min((0.0, float(search.x), settings.transmission), key=lambda tau: at(tau)[0])
-    return best, at(best)[1]
+    misfit, values = at(best)
+    return misfit, best, values
 
 
 def _result(
@@ -206,6 +208,7 @@ def _result(
     settings: FitSettings,
     tau: float | None,
     values: FloatArray,
+    misfit: float,
 ) -> FitResult:
     factor = attenuation(measured.energies, tau or 0.0, settings.final_energy)
     columns = problem.columns.copy()
@@ -233,6 +236,7 @@ def _result(
         background=parts['background'],
         cell=parts['cell'],
         shares=_shares(measured, used, parts),
+        misfit=misfit,
     )
 
 

@@ -7,18 +7,30 @@ and errors :math:`\sigma_c` of the cells
 .. math:: \bar C = \frac{\sum_c w_c C_c}{\sum_c w_c}, \qquad
           \sigma = \frac{\sqrt{\sum_c w_c^2\sigma_c^2}}{\sum_c w_c}
 
-Two potentials tie where their means differ by no more than `significance` times the errors taken
-together. The rank is one more than the number of potentials that are significantly better.
+Two potentials tie where their means differ by no more than `significance` times the error of the
+difference. Counting noise and the pressure of a target are the same for all potentials, which they
+change alike: of these sources the paired changes count,
+
+.. math:: \sigma_{ab}^2 = \sigma_a'^2 + \sigma_b'^2
+          + \sum_s \mathrm{var}_k(\delta_{ask} - \delta_{bsk})
+
+for a cell, with σ' from all other sources and :math:`\delta_{ask}` the change of a's cost in the
+k-th set of redrawn counts, or on the k-th side of the pressure (Efron & Tibshirani, *An
+Introduction to the Bootstrap* (1993), ch. 8: paired data). The rank is one more than the number of
+potentials that are significantly better.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from aiida_insbench.science.errors import InputError
+from aiida_insbench.science.ins.arrays import FloatArray
 from aiida_insbench.science.scoring.score import WORST
 
 _SURE = 2.0  # standard errors
@@ -36,11 +48,15 @@ class CellScore:
         Its standard error.
     failure : str
         Reason of a failure; empty for none.
+    common : mapping from str to tuple of float
+        Changes of the cost by sources that all potentials share (``counting``: of one set of
+        redrawn counts each; ``pressure``: of one side each); they are part of `error`.
     """
 
     headline: float
     error: float = 0.0
     failure: str = ''
+    common: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not (0 <= self.headline <= WORST and self.error >= 0 and math.isfinite(self.error)):
@@ -126,7 +142,7 @@ def rank_potentials(
     }
     means = {name: _mean(rows, cells) for name, rows in full.items()}
     return tuple(
-        _ranked(name, full[name], means, significance)
+        _ranked(name, full, means, cells, significance)
         for name in sorted(full, key=lambda name: (means[name][0], name))
     )
 
@@ -148,15 +164,16 @@ def _mean(rows: Mapping[str, CellScore], weights: Mapping[str, float]) -> tuple[
 
 def _ranked(
     name: str,
-    rows: Mapping[str, CellScore],
+    full: Mapping[str, Mapping[str, CellScore]],
     means: Mapping[str, tuple[float, float]],
+    weights: Mapping[str, float],
     significance: float,
 ) -> Ranked:
-    mean, error = means[name]
+    rows, (mean, error) = full[name], means[name]
     better, tied = 0, []
-    for other, (theirs, their_error) in means.items():
+    for other, (theirs, _) in means.items():
         # 1e-12: means that differ by rounding tie
-        apart = significance * math.hypot(error, their_error) + 1e-12
+        apart = significance * _difference_error(rows, full[other], weights) + 1e-12
         if other != name and abs(theirs - mean) <= apart:
             tied.append(other)
         better += theirs < mean - apart
@@ -169,3 +186,39 @@ def _ranked(
         failures={cell: row.failure for cell, row in rows.items() if row.failure},
         cells={cell: row.headline for cell, row in rows.items()},
     )
+
+
+def _difference_error(
+    mine: Mapping[str, CellScore], theirs: Mapping[str, CellScore], weights: Mapping[str, float]
+) -> float:
+    """Standard error of the difference of two means."""
+    variance = sum(
+        weight**2 * _paired_variance(mine[cell], theirs[cell]) for cell, weight in weights.items()
+    )
+    return math.sqrt(variance) / sum(weights.values())
+
+
+def _paired_variance(mine: CellScore, theirs: CellScore) -> float:
+    """Of the difference of two costs on one cell."""
+    variance = mine.error**2 + theirs.error**2
+    for source in set(mine.common) & set(theirs.common):
+        one, other = np.array(mine.common[source]), np.array(theirs.common[source])
+        if len(one) == len(other) > 0:
+            spread = _SPREADS[source]
+            variance += spread(one - other) - spread(one) - spread(other)
+    return max(0.0, variance)
+
+
+def _side_variance(changes: FloatArray) -> float:
+    """Two sides are no sample: their mean square."""
+    return float((changes**2).mean())
+
+
+def _draw_variance(changes: FloatArray) -> float:
+    return float(changes.var(ddof=1)) if len(changes) > 1 else 0.0
+
+
+#: As `uncertainty` makes an error of each source.
+_SPREADS = {'counting': _draw_variance, 'pressure': _side_variance}
+#: Sources whose changes all potentials on a target share.
+SHARED = tuple(_SPREADS)

@@ -56,6 +56,9 @@ class Component:
         Number of scores behind it.
     bias : float
         Mean cost of these scores less that of the score itself.
+    changes : tuple of float
+        Change of the cost in each of them, where they mean the same for every potential on the
+        target: one set of redrawn counts, one side of the pressure. Else empty.
     """
 
     cost: float
@@ -63,6 +66,7 @@ class Component:
     residual: float
     samples: int
     bias: float = 0.0
+    changes: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ def uncertainty(
     found: dict[str, Component] = {}
     if measured.error is not None:
         rows = [scored(one, simulated) for one in _redrawn(measured, seed, draws)]
-        found['counting'] = _scatter(rows, centre)
+        found['counting'] = _common(_scatter(rows, centre), rows, centre)
     if committee:
         if len(committee) < 2:
             raise InputError('A committee has at least two members.')
@@ -162,7 +166,7 @@ def uncertainty(
         places = _sides(pressure, pressure_error, simulated_range)
         at, *sides = (scored(measured, spectrum_at(place)) for place in (pressure, *places))
         if sides:
-            found['pressure'] = _component(_rms(sides, at), sides, at)
+            found['pressure'] = _common(_component(_rms(sides, at), sides, at), sides, at)
     spoilt = _spoilt(measured, simulated, coarser, convergence, seed=seed, draws=draws)
     if spoilt or coarser:
         rows = [scored(measured, one) for one in spoilt or coarser]
@@ -236,6 +240,10 @@ def _component(errors: FloatArray, rows: Sequence[FloatArray], centre: FloatArra
     bias = float(np.mean([row[0] for row in rows]) - centre[0])
     cost, shift, residual = (float(error) for error in errors)
     return Component(cost, shift, residual, samples=len(rows), bias=bias)
+
+
+def _common(one: Component, rows: Sequence[FloatArray], centre: FloatArray) -> Component:
+    return replace(one, changes=tuple(float(row[0] - centre[0]) for row in rows))
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, Dict, List, StructureData
 from aiida_phonopy.data import ForceConstantsData
 
+from aiida_insbench.calculations.measured import conditions_of
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.data.spectrum import SpectrumData
 from aiida_insbench.science.errors import InputError
-from aiida_insbench.science.pressure import check_pressures
+from aiida_insbench.science.pressure import check_pressures, pressure_label, pressure_labels
 from aiida_insbench.workflows.protocols.dft import supercell_inputs
 from aiida_insbench.workflows.protocols.estimates import phonons_of, sizes_of
 from aiida_insbench.workflows.protocols.mixin import CampaignProtocolMixin
@@ -79,7 +80,8 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         pressures : sequence of float
             In GPa; positive is compression. Those of measured spectra must lie between.
         measured : mapping from str to SpectrumData, optional
-            Targets.
+            Targets. Where the pressure of one has an error, phonons at both ends of it are added to
+            `pressures`, unless `force_constants` are given: what lies between is interpolated.
         band_shifts : mapping from str to Dict, optional
             Measured shifts of bands (outputs of `insbench.import_band_shifts`), by name.
         reference : mapping from str to ForceConstantsData, optional
@@ -121,7 +123,10 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         job = job_inputs(job_code, threads)
         builder.potentials = dict(potentials)
         builder.structure = structure
-        builder.pressures = List(list(check_pressures(pressures)))
+        asked = check_pressures(pressures)
+        if measured and not force_constants:
+            asked = check_pressures(with_ends_of_errors(asked, measured.values()))
+        builder.pressures = List(list(asked))
         for name, values in (
             ('measured', measured),
             ('band_shifts', band_shifts),
@@ -152,6 +157,20 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         )
         request_resources(builder, inputs['options'], {'phonons': estimate})
         return builder
+
+
+def with_ends_of_errors(
+    pressures: Sequence[float], measured: Iterable[SpectrumData]
+) -> list[float]:
+    """Pressures (GPa), and those at which the errors of measured spectra begin and end."""
+    found = pressure_labels(pressures)
+    for node in measured:
+        conditions = conditions_of(node)
+        error = conditions.pressure_error
+        if error > 0:
+            for end in (conditions.pressure - error, conditions.pressure + error):
+                found.setdefault(pressure_label(end), end)
+    return sorted(found.values())
 
 
 def _plain(nested: Any) -> Any:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 from aiida.engine import ProcessBuilder
-from aiida.orm import AbstractCode, Dict, Float, List, StructureData
+from aiida.orm import AbstractCode, Bool, Dict, Float, List, StructureData
 
+from aiida_insbench.science.errors import InputError, format_error
 from aiida_insbench.science.pressure import check_pressures
+from aiida_insbench.science.vacuum import WIDEST_GAP, widest_gap
 from aiida_insbench.workflows.protocols.dft import (
     check_pseudos,
     label_inputs,
@@ -46,6 +48,7 @@ class ReferenceProtocol(CampaignProtocolMixin):
         protocol: str | None = None,
         overrides: dict[str, Any] | None = None,
         ranks: int = 1,
+        fixed_cell: bool = False,
     ) -> ProcessBuilder:
         """Fill a builder.
 
@@ -70,6 +73,9 @@ class ReferenceProtocol(CampaignProtocolMixin):
             supercells.
         ranks : int
             MPI ranks of each pw.x.
+        fixed_cell : bool
+            Relax positions alone: in a measured cell, or of a molecule in a box. The one pressure
+            then names the result.
 
         Returns
         -------
@@ -79,10 +85,13 @@ class ReferenceProtocol(CampaignProtocolMixin):
         Raises
         ------
         InputError
-            If an element has no pseudopotential, or a pressure is not one.
+            If an element has no pseudopotential, a pressure is not one, or an empty slab in the
+            cell would be relaxed away.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         chosen = inputs['reference']
+        if not fixed_cell:
+            _refuse_vacuum(structure)
         check_pseudos(structure.get_symbols_set(), pseudos)
         mesh = unit_cell_mesh(inputs, structure.get_ase().cell.array)
         atoms = structure.get_ase()
@@ -92,6 +101,7 @@ class ReferenceProtocol(CampaignProtocolMixin):
         builder.relax = {
             'structure': structure,
             **relax_inputs(inputs, check_pressures(pressures), mesh=mesh, pw=pw),
+            'fixed_cell': Bool(fixed_cell),
         }
         builder.fit = {'fit': {**job, 'settings': Dict({'mesh': chosen['mesh']})}}
         matrix = chosen.get('supercell_matrix') or supercell_by_distance(
@@ -125,6 +135,18 @@ def pw_estimates(
         'pw': scf_of(pw, cells_of(structure, [matrix]), mesh=mesh),
         'relax.pw': relaxation_of(pw, structure, mesh=mesh),
     }
+
+
+def _refuse_vacuum(structure: StructureData) -> None:
+    gap = widest_gap(structure.get_ase())
+    if gap.width > WIDEST_GAP:
+        raise InputError(
+            format_error(
+                f'Along lattice vector {gap.axis + 1} the structure has {gap.width:.1f} Å without '
+                'atoms; a relaxation of its cell would close that gap.',
+                fix='Give `fixed_cell=True` for a molecule in a box or a slab.',
+            )
+        )
 
 
 def gamma_settings(chosen: Mapping[str, Any]) -> Dict:

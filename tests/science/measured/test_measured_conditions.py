@@ -42,6 +42,25 @@ def test_what_is_needed_is_little():
     assert conditions.remarks() == ()
 
 
+def test_bounds_of_a_fraction_of_deuterium():
+    given = {'instrument': 'TFXA', 'temperature': 20, 'pressure': 0, 'sample': 'benzene-d6'}
+    conditions = check_conditions({**given, 'deuterium_fraction': [0.9, 1]})
+    assert conditions.deuterium_fraction == (0.9, 1.0)
+    assert check_conditions(conditions.as_dict()) == conditions
+
+
+@pytest.mark.parametrize('fraction', [0.9, [0.9], [1, 0.9], [0.5, 1.2], ['a', 'b'], [0.3, 0.3]])
+def test_a_fraction_of_deuterium_needs_rising_bounds(fraction):
+    given = {'instrument': 'TFXA', 'temperature': 20, 'pressure': 0, 'sample': 'benzene-d6'}
+    with pytest.raises(InputError, match='lowest and highest value, within 0 to 1'):
+        check_conditions({**given, 'deuterium_fraction': fraction})
+
+
+def test_a_fraction_is_fitted_or_known():
+    with pytest.raises(InputError, match='Give one of them'):
+        check_conditions({**GIVEN, 'deuterium_fraction': [0.9, 1.0]})
+
+
 def test_all_that_is_missing_is_in_one_message():
     with pytest.raises(InputError, match='missing: instrument, temperature, pressure, sample'):
         check_conditions({})

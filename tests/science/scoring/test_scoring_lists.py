@@ -90,6 +90,56 @@ def test_cells_have_weights():
     assert ranked[0].error == pytest.approx(np.hypot(0.09, 0.04) / 4)
 
 
+def test_what_changes_all_alike_ties_none():
+    """A wrong pressure makes both worse by the same; their order does not hang on it."""
+    shared = {'pressure': (0.05, 0.06)}
+    error = np.sqrt(np.mean(np.square(shared['pressure'])))
+    scores = {name: {'x': CellScore(cost, error)} for name, cost in (('a', 0.20), ('b', 0.24))}
+    assert rank_potentials(scores)[1].rank == 1
+    paired = {
+        name: {'x': CellScore(one['x'].headline, error, common=shared)}
+        for name, one in scores.items()
+    }
+    first, second = rank_potentials(paired)
+    assert (first.rank, second.rank) == (1, 2)
+    assert (first.tied_with, second.tied_with) == ((), ())
+    assert second.error == pytest.approx(error)
+
+
+def test_sources_that_are_not_shared_still_tie():
+    own, shared = 0.03, (0.04, -0.04)
+    error = np.hypot(own, 0.04)
+    scores = {
+        name: {'x': CellScore(cost, error, common={'pressure': shared})}
+        for name, cost in (('a', 0.20), ('b', 0.28), ('c', 0.30))
+    }
+    ranked = {one.name: one for one in rank_potentials(scores)}
+    # the difference has the error √2 · 0.03 = 0.042
+    assert ranked['a'].tied_with == ('b',)
+    assert ranked['c'].rank == 2
+
+
+def test_opposite_changes_tie_more_than_independent_ones():
+    scores = {
+        'a': {'x': CellScore(0.20, 0.04, common={'pressure': (0.04, -0.04)})},
+        'b': {'x': CellScore(0.33, 0.04, common={'pressure': (-0.04, 0.04)})},
+    }
+    assert rank_potentials(scores)[0].tied_with == ('b',)
+    independent = {name: {'x': CellScore(one['x'].headline, 0.04)} for name, one in scores.items()}
+    assert rank_potentials(independent)[0].tied_with == ()
+
+
+def test_counts_redrawn_alike_are_paired():
+    rng = np.random.default_rng(0)
+    draws = rng.normal(0.01, 0.05, 40)
+    error = draws.std(ddof=1)
+    scores = {
+        name: {'x': CellScore(cost, error, common={'counting': tuple(draws + offset)})}
+        for name, cost, offset in (('a', 0.20, 0.0), ('b', 0.22, 0.002))
+    }
+    assert rank_potentials(scores)[0].tied_with == ()
+
+
 @pytest.mark.parametrize(
     ('scores', 'weights', 'message'),
     [
