@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 from aiida.cmdline.params import options, types
-from aiida.cmdline.utils import decorators
+from aiida.cmdline.utils import decorators, echo
 
 from aiida_insbench.cli.submission import (
     DEFAULT_CODES,
@@ -116,6 +116,7 @@ def cmd_benchmark(  # type: ignore[no-untyped-def]
             threads=threads,
         )
         refuse_what_the_engine_would(BenchmarkWorkChain, builder)
+        _say_ends(parse_pressures(pressures), builder.pressures.get_list())
         return builder
 
     submit_and_say(
@@ -124,6 +125,12 @@ def cmd_benchmark(  # type: ignore[no-untyped-def]
         dry_run=dry_run,
         then='aiida-insbench benchmark show {pk} once it has finished',
     )
+
+
+def _say_ends(asked: Any, taken: Any) -> None:
+    ends = [f'{pressure:g}' for pressure in taken if pressure not in asked]
+    if ends:
+        echo.echo_report(f'Also at {", ".join(ends)} GPa, where errors of measured pressures end.')
 
 
 def _named(pairs: Any, what: str) -> dict[str, Any]:

@@ -76,8 +76,8 @@ def reference_builder(options):
 
 def print_modes(node) -> None:
     """Print frequencies below 1200 cm-1, and mark the one nearest 453."""
-    modes = node.outputs.modes['p_0000'].get_dict()
-    inside = [one for one in modes['frequencies'] if 20 < one < 1200]
+    gamma = node.outputs.modes['p_0000'].get_dict()['gamma']
+    inside = [one for one in gamma['frequencies'] if 20 < one < 1200]
     nearest = min(inside, key=lambda one: abs(one - MODE))
     for frequency in inside:
         print(f'{frequency:8.1f} cm-1{"   <- nearest 453" if frequency == nearest else ""}')

@@ -7,12 +7,13 @@ import io
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import Dict, SinglefileData
+from aiida.orm import Dict, SinglefileData, StructureData
 from spring_nodes import spring_node
 
 from aiida_insbench.calculations.measured import import_spectrum
 from aiida_insbench.data import PotentialData
 from aiida_insbench.science.potentials import potential_from_ase
+from aiida_insbench.science.supercells import to_ase
 from aiida_insbench.workflows.benchmark import BenchmarkWorkChain
 from aiida_insbench.workflows.ins import InsWorkChain
 from aiida_insbench.workflows.protocols.options import job_metadata
@@ -72,7 +73,7 @@ def test_the_fraction_is_found_and_listed(job_code, constants, measured):
     builder = BenchmarkWorkChain.get_builder_from_protocol(
         job_code,
         {'springs': potential.store()},
-        constants.get_structure(),
+        StructureData(ase=to_ase(constants.get_phonopy_instance().unitcell)),
         [0.0],
         measured={'mixture': measured},
         force_constants={'springs': {'p_0000': constants}},

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from aiida.orm import StructureData
+from ase import Atoms
 from ase.build import bulk
 from fake_nodes import code, pseudo, pw_code, structure
 from test_protocols import campaign, plain
@@ -139,3 +140,21 @@ class TestOverrides:
 def test_refusals(changes, error, words):
     with pytest.raises(error, match=words):
         reference(**changes)
+
+
+def box():
+    """A molecule, H2, in a box."""
+    return StructureData(ase=Atoms('H2', [[5, 5, 5], [5, 5, 5.75]], cell=[10, 10, 10], pbc=True))
+
+
+def test_a_box_is_relaxed_in_its_cell_alone():
+    with pytest.raises(InputError, match=r'has 10\.0 Å without atoms.*`fixed_cell=True`'):
+        reference(structure=box(), pressures=[0])
+    builder = reference(structure=box(), pressures=[0], protocol='fast', fixed_cell=True)
+    assert builder.relax.fixed_cell.value
+    assert refusal_by_the_engine(builder) is None
+
+
+def test_one_cell_has_one_pressure():
+    with pytest.raises(ValueError, match='`fixed_cell` keeps one cell, but there are 2 pressures'):
+        reference(pressures=[0, 2], protocol='fast', fixed_cell=True)

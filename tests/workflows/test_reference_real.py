@@ -227,3 +227,29 @@ def test_unit_cell_gives_gamma_and_its_dataset(silicon, reference_of):
     assert jobs
     assert all(one.base.caching.is_created_from_cache for one in jobs)
     assert again['modes']['p_0000'].get_dict()['gamma'] == record['gamma']
+
+
+def test_a_fixed_cell_stays(pw, job_code):
+    """An atom out of its place goes back; the cell, 1 % too large, is that of the start."""
+    shifted = bulk('Si', a=5.43 * 1.01)
+    shifted.positions[1] += [0.03, 0.0, 0.01]
+    builder = ReferenceWorkChain.get_builder_from_protocol(
+        pw,
+        job_code,
+        StructureData(ase=shifted),
+        [0],
+        pseudos=prepare_pseudos(find_pseudos([PSEUDO])),
+        cutoffs=(CUTOFF, 4 * CUTOFF),
+        protocol='fast',
+        overrides={'kpoints_mesh': [2, 2, 2], 'reference': {'mesh': [2, 2, 2]}},
+        fixed_cell=True,
+    )
+    outputs, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    found = outputs['structure']['p_0000'].get_ase()
+    assert found.cell.array == pytest.approx(shifted.cell.array, abs=1e-6)
+    bond = found.get_distance(0, 1, mic=True)
+    assert bond == pytest.approx(5.43 * 1.01 * np.sqrt(3) / 4, abs=2e-3)
+    raman = outputs['modes']['p_0000'].get_dict()['gamma']['frequencies'][3:]
+    assert np.ptp(raman) < 1.0
+    assert 480 < np.mean(raman) < 620  # converged: 515

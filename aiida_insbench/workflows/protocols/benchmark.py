@@ -162,12 +162,13 @@ class BenchmarkProtocol(CampaignProtocolMixin):
 def with_ends_of_errors(
     pressures: Sequence[float], measured: Iterable[SpectrumData]
 ) -> list[float]:
-    """Pressures (GPa), and those at which the errors of measured spectra begin and end."""
+    """Pressures (GPa), and those at which the errors of measured spectra between them end."""
     found = pressure_labels(pressures)
     for node in measured:
         conditions = conditions_of(node)
         error = conditions.pressure_error
-        if error > 0:
+        # one beyond the pressures asked for is refused by the inputs' validator
+        if error > 0 and min(pressures) <= conditions.pressure <= max(pressures):
             for end in (conditions.pressure - error, conditions.pressure + error):
                 found.setdefault(pressure_label(end), end)
     return sorted(found.values())

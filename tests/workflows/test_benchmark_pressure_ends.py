@@ -1,0 +1,96 @@
+"""Ends of a measured pressure's error are simulated: what lies between is nearly right."""
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+from aiida.orm import Dict, SinglefileData
+from fake_nodes import code, potential, structure
+from ins_crystals import save_crystal
+from spring_nodes import spring_node, spring_phonons
+
+from aiida_insbench.calculations.measured import import_spectrum
+from aiida_insbench.science.ins.instruments import get_instrument
+from aiida_insbench.science.ins.mode_files import read_modes
+from aiida_insbench.science.ins.options import PowderOptions
+from aiida_insbench.science.ins.powder import powder_spectrum
+from aiida_insbench.science.scoring.quantile_interpolation import QuantileInterpolation
+from aiida_insbench.science.scoring.spectra import Simulation
+from aiida_insbench.workflows.benchmark import BenchmarkWorkChain
+
+pytestmark = [pytest.mark.filterwarnings('ignore'), pytest.mark.usefixtures('aiida_profile')]
+
+
+def measured(pressure, error):
+    rows = '\n'.join(f'{energy} {10 + energy % 70} 1' for energy in range(30, 1000, 4))
+    settings = {
+        'instrument': 'TOSCA', 'temperature': 10.0, 'pressure': pressure, 'pressure_error': error,
+        'sample': 'MgH2', 'unit': 'cm-1', 'counts_per_bin': False,
+    }  # fmt: skip
+    content = SinglefileData(io.BytesIO(f'# X (cm-1) , Y , E\n{rows}'.encode()), 'a.dat')
+    return import_spectrum(content, Dict(settings))
+
+
+def builder_of(pressures, spectra, **options):
+    return BenchmarkWorkChain.get_builder_from_protocol(
+        code().store(),
+        {'one': potential().store()},
+        structure(),
+        pressures,
+        measured={f's{number}': one for number, one in enumerate(spectra)},
+        protocol='fast',
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ('pressures', 'stated', 'expected'),
+    [
+        ([0.0, 2.0], [(1.0, 0.2)], [0.0, 0.8, 1.2, 2.0]),
+        ([0.0, 1.0], [(1.0, 0.2)], [0.0, 0.8, 1.0, 1.2]),
+        ([0.0, 0.8], [(0.0, 0.0), (0.5, 0.3)], [0.0, 0.2, 0.8]),
+        ([0.0, 0.8], [(1.0, 0.2)], [0.0, 0.8]),
+    ],
+)
+def test_ends_of_errors_join_the_pressures(pressures, stated, expected):
+    builder = builder_of(pressures, list(itertools.starmap(measured, stated)))
+    assert builder.pressures.get_list() == pytest.approx(expected)
+
+
+def test_vibrations_that_are_given_are_all_there_is():
+    constants = {f'p_{step}000': spring_node(step).store() for step in (0, 2)}
+    builder = builder_of([0.0, 2.0], [measured(1.0, 0.2)], force_constants={'one': constants})
+    assert builder.pressures.get_list() == [0.0, 2.0]
+
+
+def test_between_near_pressures_a_spectrum_is_nearly_right(tmp_path):
+    """Bands of this crystal move by 70 cm⁻¹/GPa on average, far more than real ones."""
+
+    def simulated(step):
+        phonon = spring_phonons(step)
+        found = powder_spectrum(
+            read_modes(save_crystal(phonon, tmp_path / f'{step}.yaml'), mesh=(3, 3, 4)),
+            instrument=get_instrument('TOSCA'),
+            temperature=10.0,
+            energy_range=(0.0, 1700.0),
+            bin_width=2.0,
+            options=PowderOptions(max_order=4),
+        ).spectrum
+        return Simulation(found.energy_transfer, found.total)
+
+    def apart(one, other):
+        """First Wasserstein distance of spectra of the same area, cm⁻¹."""
+        running = [np.cumsum(x.intensity) / x.intensity.sum() for x in (one, other)]
+        return 2.0 * np.abs(running[0] - running[1]).sum()
+
+    truth = {pressure: simulated(pressure) for pressure in (0.0, 0.8, 0.9, 1.0)}
+
+    def error(*ends):
+        between = QuantileInterpolation(np.array(ends), [truth[end] for end in ends])
+        return apart(between(0.9), truth[0.9])
+
+    moved = apart(truth[0.8], truth[1.0])
+    assert moved > 10
+    assert error(0.8, 1.0) < 0.1 * moved
+    assert error(0.8, 1.0) < 0.6 * error(0.0, 1.0)
