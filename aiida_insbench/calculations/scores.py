@@ -14,8 +14,9 @@ from aiida_insbench.calculations.measured import conditions_of
 from aiida_insbench.data.spectrum import BIN_EDGES, SpectrumData
 from aiida_insbench.science.benchmark.table import benchmark_table
 from aiida_insbench.science.errors import ComputationError, InputError
-from aiida_insbench.science.ins.instruments import find_instrument
-from aiida_insbench.science.ins.resolution import published_resolution
+from aiida_insbench.science.ins.arrays import FloatArray
+from aiida_insbench.science.ins.instruments import Instrument, find_instrument
+from aiida_insbench.science.ins.resolution import polynomial_resolution, published_resolution
 from aiida_insbench.science.scoring.cell import CellSettings, Target, score_cell
 from aiida_insbench.science.scoring.convergence_draws import total_percent
 from aiida_insbench.science.scoring.spectra import Measurement
@@ -144,7 +145,7 @@ def target_of(node: SpectrumData) -> Target:
         intensity=node.total,
         error=node.get_array('error') if 'error' in names else None,
         mask=node.get_array('kept') == 0 if 'kept' in names else None,
-        resolution=published_resolution(instrument, energy_transfer=np.abs(energies)),
+        resolution=_resolution(conditions, instrument, np.abs(energies)),
         bin_edges=node.get_array(BIN_EDGES) if BIN_EDGES in names else None,
     )
     return Target(
@@ -153,6 +154,15 @@ def target_of(node: SpectrumData) -> Target:
         pressure_error=conditions.pressure_error if conditions else 0.0,
         deuterium_fraction=conditions.deuterium_fraction if conditions else None,
     )
+
+
+def _resolution(conditions: Any, instrument: Instrument, energies: FloatArray) -> FloatArray | None:
+    """As the import states it, or as it is published; None where neither is known."""
+    if conditions is not None and conditions.resolution:
+        return polynomial_resolution(conditions.resolution, energy_transfer=energies)
+    if not instrument.resolution:
+        return None
+    return published_resolution(instrument, energy_transfer=energies)
 
 
 def _off_by(spectra: Iterable[SpectrumData]) -> float | None:

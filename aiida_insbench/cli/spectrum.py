@@ -40,6 +40,12 @@ cmd_spectrum.add_command(cmd_series)
     metavar='LOW HIGH',
     help='Bounds between which scores fit it, such as 0.9 1.',
 )
+@click.option(
+    '--resolution',
+    metavar='C0,C1,…',
+    help='Standard deviation in cm⁻¹ over energy, where it is not that published of the '
+    'instrument.',
+)
 @click.option('--incident-energy', type=_NUMBER, help='meV, of direct geometry.')
 @click.option('--doi', help='Of the data or their publication.')
 @click.option('--pressure-read-at', type=_NUMBER, help='Temperature of the pressure reading, K.')
@@ -69,8 +75,9 @@ cmd_spectrum.add_command(cmd_series)
 @options.DESCRIPTION()
 @decorators.with_dbenv()
 def cmd_import(  # type: ignore[no-untyped-def]
-    file, isotope, masks, form, block, keep_range, series, dry_run, label, description, **said
-) -> None:
+    file, isotope, masks, form, block, keep_range, resolution, series, dry_run, label, description,
+    **said,
+) -> None:  # fmt: skip
     r"""Take a measured spectrum from FILE.
 
     Files of the ISIS INS database, of Mantid (ASCII, NeXus), of VISION and OCLIMAX, xye, csv and
@@ -98,6 +105,7 @@ def cmd_import(  # type: ignore[no-untyped-def]
         'format': form,
         'block': int(block) if block and block.isdigit() else block,
         'keep_range': list(keep_range) if keep_range else None,
+        'resolution': resolution.split(',') if resolution else None,
     }
     settings |= {key: value for key, value in optional.items() if value}
     data = file.read_bytes()

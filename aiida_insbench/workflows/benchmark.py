@@ -177,6 +177,9 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
     def _submit_spectra(self, key: str, group: Group, constants: dict[str, Any]) -> Any:
         inputs = AttributeDict(self.exposed_inputs(InsWorkChain, namespace='ins'))
         inputs.update(ins_inputs(inputs, group, constants))
+        if group.resolution:
+            settings = {**inputs.broadening.get_dict(), 'resolution': list(group.resolution)}
+            inputs.broadening = Dict(settings)
         inputs.metadata = {'call_link_label': key}
         return self.submit(InsWorkChain, **inputs)
 

@@ -17,6 +17,8 @@ from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.data.spectrum import SpectrumData
 from aiida_insbench.science.benchmark.table import DFT
 from aiida_insbench.science.errors import InsbenchError
+from aiida_insbench.science.ins.instruments import get_instrument
+from aiida_insbench.science.ins.options import PUBLISHED
 from aiida_insbench.science.pressure import pressure_labels
 from aiida_insbench.science.scoring.band_assignment import ShiftSettings
 from aiida_insbench.science.scoring.cell import RULES_OF_CELLS, CellSettings, cell_rules
@@ -246,11 +248,23 @@ def _wrong_targets(inputs: Mapping[str, Any]) -> list[str]:
                 f'`measured.{name}` is at {conditions.pressure:g} GPa; `pressures` go from '
                 f'{min(pressures):g} to {max(pressures):g} GPa.'
             )
+        if not (conditions.resolution or _resolution_is_known(conditions, inputs)):
+            found.append(
+                f'`measured.{name}`: no resolution is known for {conditions.instrument}. Import it '
+                'with `--resolution`, or give coefficients as `broadening.resolution`.'
+            )
         elements = {*conditions.isotopes, *(['H'] if conditions.deuterium_fraction else [])}
         absent = sorted(elements - _symbols(inputs))
         if absent:
             found.append(f'`measured.{name}` has isotopes of {", ".join(absent)}; the crystal not.')
     return found
+
+
+def _resolution_is_known(conditions: Any, inputs: Mapping[str, Any]) -> bool:
+    broadening = inputs.get('ins', {}).get('broadening')
+    asked = broadening.get_dict().get('resolution', PUBLISHED) if broadening else PUBLISHED
+    instrument = get_instrument(conditions.instrument, incident_energy=conditions.incident_energy)
+    return bool(instrument.resolution) or not (asked == PUBLISHED or isinstance(asked, Mapping))
 
 
 def _wrong_tables(inputs: Mapping[str, Any]) -> list[str]:

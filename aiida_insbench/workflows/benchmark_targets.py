@@ -44,6 +44,8 @@ class Group:
         Measured spectra; none of DFT's group.
     reference_competes : bool
         Whether DFT's own spectrum can be made like that of the potentials.
+    resolution : tuple of float
+        As the measured spectra state it, coefficients in cm⁻¹; empty for the benchmark's own.
     deuterated : str or None
         Name of the group that simulates the same with all hydrogen as deuterium, where a fraction
         of it is to be fitted.
@@ -53,6 +55,7 @@ class Group:
     parameters: dict[str, Any]
     members: tuple[str, ...] = ()
     reference_competes: bool = False
+    resolution: tuple[float, ...] = ()
     deuterated: str | None = None
 
 
@@ -146,13 +149,14 @@ def _measured_groups(
 ) -> list[Group]:
     """One group, and where a fraction of deuterium is to be fitted its deuterated twin."""
     to_be_fitted = conditions.pop(_FRACTION, False)
+    resolution = tuple(conditions.pop('resolution', ()))
     parameters = {**conditions, 'energy_range': _range(nodes)}
     twin = f'{name}_{DEUTERATED}'.rstrip('_') if to_be_fitted else None
-    group = Group(name, parameters, tuple(members), competes, twin)
+    group = Group(name, parameters, tuple(members), competes, resolution, twin)
     if twin is None:
         return [group]
     heavy = {**parameters, 'isotopes': {**parameters.get('isotopes', {}), 'H': '2H'}}
-    return [group, Group(twin, heavy, reference_competes=competes)]
+    return [group, Group(twin, heavy, reference_competes=competes, resolution=resolution)]
 
 
 def reference_supercell(reference: Mapping[str, Any]) -> list[list[int]]:
@@ -239,6 +243,8 @@ def _simulated_as(node: SpectrumData) -> dict[str, Any]:
         found['incident_energy'] = conditions.incident_energy
     if conditions.deuterium_fraction is not None:
         found[_FRACTION] = True
+    if conditions.resolution:
+        found['resolution'] = list(conditions.resolution)
     if conditions.isotopes:
         found['isotopes'] = conditions.as_dict()['isotopes']
     return found

@@ -41,6 +41,9 @@ class Conditions:
         Chemical symbols to isotopes or shares of isotopes; natural if empty.
     deuterium_fraction : (float, float), optional
         Bounds of the fraction of hydrogen that is deuterium, where a score shall fit it.
+    resolution : tuple of float
+        Standard deviation as a polynomial of the energy transfer, cm⁻¹, lowest power first; empty
+        for the instrument's published one.
     incident_energy : float, optional
         Of a spectrometer of direct geometry, in meV.
     doi : str
@@ -63,6 +66,7 @@ class Conditions:
     pressure_error: float = 0.0
     isotopes: Mapping[str, str | Mapping[str, float]] = field(default_factory=dict)
     deuterium_fraction: tuple[float, float] | None = None
+    resolution: tuple[float, ...] = ()
     incident_energy: float | None = None
     doi: str = ''
     pressure_read_at: float | None = None
@@ -79,6 +83,7 @@ class Conditions:
         plain['isotopes'] = {key: _plain(value) for key, value in self.isotopes.items()}
         if self.deuterium_fraction is not None:
             plain['deuterium_fraction'] = list(self.deuterium_fraction)
+        plain['resolution'] = list(self.resolution)
         plain['masks'] = [[mask.low, mask.high, mask.reason] for mask in self.masks]
         return plain
 
@@ -154,6 +159,7 @@ def check_conditions(given: Mapping[str, Any]) -> Conditions:
         instrument=str(values['instrument']),
         isotopes=isotopes,
         deuterium_fraction=_fraction(values.get('deuterium_fraction'), isotopes),
+        resolution=_resolution(values.get('resolution', ())),
         doi=check_doi(values.get('doi', '')),
         intensity=intensity,
         masks=as_masks(values.get('masks', ())),
@@ -255,6 +261,23 @@ def _isotopes(given: Any) -> dict[str, str | Mapping[str, float]]:
         ) from exc
     labels_of_sites(tuple(isotopes), isotopes)
     return isotopes
+
+
+def _resolution(given: Any) -> tuple[float, ...]:
+    try:
+        coefficients = tuple(float(one) for one in given)
+        sound = not coefficients or coefficients[0] > 0
+    except (TypeError, ValueError):
+        coefficients, sound = (), False
+    if not (sound and all(map(math.isfinite, coefficients))):
+        raise InputError(
+            format_error(
+                f'`resolution` is {given!r}.',
+                fix='Give coefficients of the standard deviation in cm⁻¹, the constant first and '
+                'above zero, such as 2.5,0.005.',
+            )
+        )
+    return coefficients
 
 
 def _fraction(given: Any, isotopes: Mapping[str, Any]) -> tuple[float, float] | None:
