@@ -56,6 +56,20 @@ def test_a_fraction_of_deuterium_needs_rising_bounds(fraction):
         check_conditions({**given, 'deuterium_fraction': fraction})
 
 
+def test_a_resolution_of_its_own():
+    given = {'instrument': 'TFXA', 'temperature': 20, 'pressure': 0, 'sample': 'n-hexane'}
+    conditions = check_conditions({**given, 'resolution': ['2.5', '0.0085']})
+    assert conditions.resolution == (2.5, 0.0085)
+    assert check_conditions(conditions.as_dict()) == conditions
+
+
+@pytest.mark.parametrize('resolution', [3.0, [-1.0], [0.0, 0.1], ['wide'], [2.0, float('nan')]])
+def test_a_resolution_is_a_polynomial_above_zero(resolution):
+    given = {'instrument': 'TFXA', 'temperature': 20, 'pressure': 0, 'sample': 'n-hexane'}
+    with pytest.raises(InputError, match='coefficients of the standard deviation'):
+        check_conditions({**given, 'resolution': resolution})
+
+
 def test_a_fraction_is_fitted_or_known():
     with pytest.raises(InputError, match='Give one of them'):
         check_conditions({**GIVEN, 'deuterium_fraction': [0.9, 1.0]})
