@@ -87,18 +87,36 @@ def start_slurmctld(folder: Path) -> bool:
     )
 
 
+def node_state(folder: Path) -> str:
+    """State of the only node, as ``idle`` or ``drain``; empty where the controller is away."""
+    done = subprocess.run(
+        ['sinfo', '--noheader', '--format=%t'],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=slurm_environment(folder),
+    )
+    return done.stdout.strip()
+
+
+def wake_node(folder: Path) -> bool:
+    """Take a drained node into service again; whether it was drained.
+
+    A controller killed with -9 forgets the latest numbers of jobs, and the node drains itself when
+    one comes twice.
+    """
+    if not node_state(folder).startswith('dr'):
+        return False
+    name = socket.gethostname().partition('.')[0]
+    words = ['scontrol', 'update', f'NodeName={name}', 'State=RESUME']
+    return succeeds(words, slurm_environment(folder))
+
+
 def start_slurmd(folder: Path) -> bool:
     """Slurm's only node."""
     own = folder / 'slurm'
 
     def idle() -> bool:
-        done = subprocess.run(
-            ['sinfo', '--noheader', '--format=%t'],
-            check=False,
-            capture_output=True,
-            text=True,
-            env=slurm_environment(folder),
-        )
-        return done.stdout.strip() in ('idle', 'mix', 'alloc')
+        return node_state(folder) in ('idle', 'mix', 'alloc')
 
     return start('slurmd', ['slurmd', '-D', '-f', f'{own}/slurm.conf'], folder=own, ready=idle)
