@@ -26,7 +26,8 @@ def test_three_benchmarks_where_two_have_room(run, tmp_path, words):
         *words, timeout=1500,
     )  # fmt: skip
     assert code == 0, said
-    found = json.loads(said.splitlines()[-1])
+    # progress of a slow run stands on standard error, behind it
+    found = json.loads(next(line for line in said.splitlines() if line.startswith('{')))
     assert found['cells_finished'] == cells
     assert found['benchmarks_finished'] == BENCHMARKS
     assert 1 <= found['most_benchmarks_alive'] <= 2
