@@ -1,7 +1,19 @@
 """Sphinx configuration."""
 
+import os
 import re
+import tempfile
 from pathlib import Path
+
+# Specifications of processes are read as of a profile: one of no consequence, and no user's.
+os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='insbench-docs-')
+
+from aiida import load_profile
+from aiida.manage.configuration import get_config
+from aiida.storage.sqlite_temp import SqliteTempBackend
+
+get_config(create=True)
+load_profile(SqliteTempBackend.create_profile('docs'), allow_switch=True)
 
 project = 'aiida-insbench'
 author = 'The aiida-insbench developers'
