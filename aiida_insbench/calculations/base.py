@@ -14,13 +14,14 @@ import numpy as np
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
-from aiida.orm import AbstractCode, ArrayData, Dict, FolderData
+from aiida.orm import AbstractCode, ArrayData, Dict, FolderData, RemoteData
 
 from aiida_insbench.data.potential import PotentialData
 from aiida_insbench.jobs.program import ERROR_FILE, RESULT_FILE, SCHEMA_VERSION
 from aiida_insbench.jobs.progress import PROGRESS_FILE
 
 JOB_FILE = 'job.json'
+REMOTE_FOLDER = 'remote_folder'
 
 
 class UnreadableFileError(Exception):
@@ -97,6 +98,20 @@ class InsbenchCalculation(CalcJob):
             *self.files_to_retrieve(),
         ]
         return calc_info
+
+    def parse(self, *args: Any, **options: Any) -> Any:
+        """Parse what was retrieved; first name the remote folder where that was forgotten.
+
+        AiiDA 2.9 keeps it in the worker's memory from the upload to the next change of state: a
+        worker killed in between leaves a job that runs on, without this output.
+        """
+        known = self.node.base.links.get_outgoing(link_label_filter=REMOTE_FOLDER).first()
+        if known is None and REMOTE_FOLDER not in self.outputs:
+            workdir = self.node.get_remote_workdir()
+            if workdir is not None:
+                remote = RemoteData(computer=self.node.computer, remote_path=workdir)
+                self.out(REMOTE_FOLDER, remote)
+        return super().parse(*args, **options)
 
     def write_inputs(self, folder: Folder) -> dict[str, Any]:
         """Write the files of the stage into `folder` and return the body of the job file."""

@@ -202,7 +202,9 @@ def _last_message(folder: str | None) -> str:
 
 
 def format_stages(stages: list[Stage]) -> str:
-    """Table of the stages, one a line."""
+    """Table of the stages, one a line; none of them has begun in a process that was just stored."""
+    if not stages:
+        return '   nothing has begun yet'
     signs = {'waiting': ' ', 'running': '>', 'done': '+', 'failed': '!'}
     width = max(len(stage.name) for stage in stages)
     return '\n'.join(

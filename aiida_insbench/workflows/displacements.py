@@ -28,6 +28,7 @@ from aiida_insbench.workflows.displaced_cells import (
 from aiida_insbench.workflows.label import validate_mesh
 from aiida_insbench.workflows.label_lane import PW_EXCLUDED
 from aiida_insbench.workflows.protocols.dft import missing_pseudos
+from aiida_insbench.workflows.sub_process import ended_well
 
 #: Ports of `PhonopyWorkChain` that are settled here, or belong to what is done elsewhere.
 _SETTLED = (
@@ -176,7 +177,7 @@ class DisplacementsWorkChain(PhonopyWorkChain):
         failures = {}
         for name in self.ctx.forces:
             node = self.ctx[name]
-            if node.is_finished_ok:
+            if ended_well(node):
                 self.out(f'supercells_forces.{name}', final_forces(node.outputs.output_trajectory))
             else:
                 failures[name.replace('forces', 'supercell')] = (

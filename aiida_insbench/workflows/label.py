@@ -25,6 +25,7 @@ from aiida_insbench.workflows.frames import (
 from aiida_insbench.workflows.label_lane import COMMON, PW_EXCLUDED, LabelLaneWorkChain
 from aiida_insbench.workflows.protocols.dft import missing_pseudos
 from aiida_insbench.workflows.protocols.label import LabelProtocol
+from aiida_insbench.workflows.sub_process import ended_well
 
 
 def validate_mesh(value: List | None, _port: object = None) -> str | None:
@@ -184,7 +185,7 @@ class LabelWorkChain(LabelProtocol, WorkChain):
         self.ctx.labelled = {
             identity: nodes[identity]
             for identity in self.ctx.plan
-            if identity in nodes and nodes[identity].is_finished_ok
+            if identity in nodes and ended_well(nodes[identity])
         }
         self.ctx.failures = {
             identity: reason_of(nodes.get(identity))

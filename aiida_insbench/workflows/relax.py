@@ -18,6 +18,7 @@ from aiida_insbench.workflows.frames import (
 )
 from aiida_insbench.workflows.label import validate_mesh
 from aiida_insbench.workflows.label_lane import PW_EXCLUDED
+from aiida_insbench.workflows.sub_process import ended_well
 
 #: PwBaseWorkChain: converged, but the last SCF, with plane waves for the new cell, is not.
 BASIS_CHANGED = 501
@@ -155,11 +156,11 @@ class RelaxWorkChain(WorkChain):
         still_open = {}
         for label, before in self.ctx.open.items():
             node = self.ctx[label]
-            if not node.is_finished_ok and node.exit_status != BASIS_CHANGED:
+            if not ended_well(node) and node.exit_status != BASIS_CHANGED:
                 return self._failed(label, node)
             after = node.outputs.output_structure
             change = abs(after.get_cell_volume() / before.get_cell_volume() - 1)
-            if not node.is_finished_ok and change > self.inputs.volume_convergence.value:
+            if not ended_well(node) and change > self.inputs.volume_convergence.value:
                 still_open[label] = after
         self.ctx.open = still_open
         if still_open and self.ctx.runs >= self.inputs.max_runs.value:

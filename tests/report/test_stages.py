@@ -59,3 +59,7 @@ def test_other_work_chains_show_what_they_called():
         ('harmonic spectrum', 'failed'),
     ]
     assert '[411] unstable' in format_stages(stages)
+
+
+def test_a_process_that_was_just_stored_has_no_stages():
+    assert 'nothing has begun' in format_stages([])
