@@ -5,6 +5,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from folders import make_folder, succeeds
@@ -12,6 +13,7 @@ from processes import start
 
 SLURMCTLD_PORT = 56732
 SLURMD_PORT = 56733
+_ENOUGH = 60_000_000  # below the largest number of a job
 
 
 def start_munged(folder: Path) -> bool:
@@ -60,11 +62,21 @@ JobAcctGatherType=jobacct_gather/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SlurmdParameters=config_overrides
+FirstJobId={first_job_id()}
+DebugFlags=NO_CONF_HASH
 ReturnToService=2
 MpiDefault=none
 NodeName={host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} RealMemory={megabytes}
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
+
+
+def first_job_id() -> int:
+    """A number above those that this Slurm has given to jobs before.
+
+    A controller killed with -9 forgets the latest, gives them again, and the node drains itself.
+    """
+    return int(time.time()) % _ENOUGH
 
 
 def slurm_environment(folder: Path) -> dict[str, str]:

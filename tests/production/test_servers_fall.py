@@ -101,28 +101,14 @@ def test_connections_to_the_database_are_cut(
     assert found['frequencies'] == undisturbed
 
 
-@pytest.fixture
-def restart(servers):
-    """Start what has fallen; done once more at the end, for a node that drained itself later."""
-
-    def start():
-        folder = servers['INSBENCH_SERVICES']
-        started = subprocess.run(
-            [sys.executable, SERVICES, 'start', '--folder', folder], check=False
-        )
-        assert started.returncode == 0
-
-    yield start
-    start()
-
-
-def test_controller_of_slurm_is_killed(submit, ended, undisturbed, servers, restart, tmp_path):
+def test_controller_of_slurm_is_killed(submit, ended, undisturbed, servers, tmp_path):
     pk = submit()
     wait_for_second_job(tmp_path / 'work')
     folder = Path(servers['INSBENCH_SERVICES'])
     os.kill(int((folder / 'slurm' / 'slurmctld.pid').read_text().split()[0]), signal.SIGKILL)
     time.sleep(AWAY)
-    restart()
+    started = subprocess.run([sys.executable, SERVICES, 'start', '--folder', folder], check=False)
+    assert started.returncode == 0
     found, told = ended(pk)
     assert found['exit_status'] == 0, (found, told)
     assert found['frequencies'] == undisturbed
