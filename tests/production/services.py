@@ -34,7 +34,6 @@ from slurm import (
     start_munged,
     start_slurmctld,
     start_slurmd,
-    wake_node,
 )
 
 # In the order of their start.
@@ -77,8 +76,6 @@ def start_all(folder: Path) -> None:
         word = f'started in {time.monotonic() - began:.1f} s' if fresh else 'runs already'
         where = f', 127.0.0.1:{port}' if port else ''
         say(f'{title}: {word}{where}, log {folder / place / name}.log')
-    if wake_node(folder):
-        say("Slurm's node: was drained, takes jobs again")
     write_environment(folder)
     say(f'Settings for a shell: source {folder}/env.sh')
 

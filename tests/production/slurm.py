@@ -5,7 +5,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 from folders import make_folder, succeeds
@@ -13,7 +12,6 @@ from processes import start
 
 SLURMCTLD_PORT = 56732
 SLURMD_PORT = 56733
-_ENOUGH = 60_000_000  # below the largest number of a job
 
 
 def start_munged(folder: Path) -> bool:
@@ -62,21 +60,11 @@ JobAcctGatherType=jobacct_gather/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SlurmdParameters=config_overrides
-FirstJobId={first_job_id()}
-DebugFlags=NO_CONF_HASH
 ReturnToService=2
 MpiDefault=none
 NodeName={host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} RealMemory={megabytes}
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
-
-
-def first_job_id() -> int:
-    """A number above those that this Slurm has given to jobs before.
-
-    A controller killed with -9 forgets the latest, gives them again, and the node drains itself.
-    """
-    return int(time.time()) % _ENOUGH
 
 
 def slurm_environment(folder: Path) -> dict[str, str]:
@@ -114,8 +102,8 @@ def node_state(folder: Path) -> str:
 def wake_node(folder: Path) -> bool:
     """Take a drained node into service again; whether it was drained.
 
-    A controller killed with -9 forgets the latest numbers of jobs, and the node drains itself when
-    one comes twice.
+    A controller killed with -9 forgets what it did last. It starts a job that runs once more, which
+    the node refuses, and is then drained for it.
     """
     if not node_state(folder).startswith('dr'):
         return False
@@ -129,6 +117,7 @@ def start_slurmd(folder: Path) -> bool:
     own = folder / 'slurm'
 
     def idle() -> bool:
+        wake_node(folder)
         return node_state(folder) in ('idle', 'mix', 'alloc')
 
     return start('slurmd', ['slurmd', '-D', '-f', f'{own}/slurm.conf'], folder=own, ready=idle)
