@@ -27,5 +27,7 @@ extensions = ['myst_parser', 'sphinx.ext.mathjax', 'aiida.sphinxext', 'sphinx_cl
 myst_enable_extensions = ['dollarmath', 'amsmath', 'colon_fence', 'deflist']
 myst_heading_anchors = 3
 exclude_patterns = ['_build']
+# two hyphens before an option stay two hyphens
+smartquotes_action = 'qe'
 html_theme = 'furo'
 html_title = f'aiida-insbench {release}'
