@@ -79,6 +79,14 @@ def test_diiodothiophene_with_a_crystal_of_its_composition(folder, monkeypatch):
     assert 'ydrogen' in dry_run(path).output
 
 
+def test_hexane(folder):
+    path = folder('n_hexane')
+    measured_spectrum('hexane-tfxa', instrument='TFXA', temperature=20.0, sample='n-hexane')
+    done = dry_run(path)
+    assert done.exit_code == 0, done.output
+    assert 'The campaign can be submitted.' in done.output
+
+
 def test_hypothetical_packing_has_no_close_contacts(folder, monkeypatch):
     path = folder('diiodothiophene')
     monkeypatch.syspath_prepend(path)
