@@ -214,7 +214,7 @@ dist: ## build wheel and source archive in dist/, and check them
 	$(PYTHON) -m venv build/tools
 	build/tools/bin/python -m pip install --quiet --disable-pip-version-check build twine $(quiet)
 	rm -rf dist
-	build/tools/bin/python -m build --outdir dist . > build/dist.log
+	build/tools/bin/python -m build --outdir dist . > build/dist.log 2>&1
 	build/tools/bin/python -m twine check --strict dist/*
 
 clean: ## remove build outputs and caches; the demo and .venv stay
