@@ -116,7 +116,7 @@ def cmd_benchmark(  # type: ignore[no-untyped-def]
             threads=threads,
         )
         refuse_what_the_engine_would(BenchmarkWorkChain, builder)
-        _say_ends(parse_pressures(pressures), builder.pressures.get_list())
+        _say_ends(builder)
         return builder
 
     submit_and_say(
@@ -127,9 +127,9 @@ def cmd_benchmark(  # type: ignore[no-untyped-def]
     )
 
 
-def _say_ends(asked: Any, taken: Any) -> None:
-    ends = [f'{pressure:g}' for pressure in taken if pressure not in asked]
-    if ends:
+def _say_ends(builder: Any) -> None:
+    if 'error_pressures' in builder:
+        ends = [f'{pressure:g}' for pressure in builder.error_pressures.get_list()]
         echo.echo_report(f'Also at {", ".join(ends)} GPa, where errors of measured pressures end.')
 
 

@@ -15,6 +15,7 @@ from aiida.orm import Dict, List
 
 from aiida_insbench.calculations.scores import rank_scores
 from aiida_insbench.science.benchmark.table import DFT
+from aiida_insbench.science.pressure import pressure_label
 from aiida_insbench.workflows.analyse_base import AnalyseBaseWorkChain
 from aiida_insbench.workflows.benchmark_committees import (
     in_analysis,
@@ -48,6 +49,9 @@ from aiida_insbench.workflows.phonons import PhononsWorkChain
 from aiida_insbench.workflows.protocols.benchmark import BenchmarkProtocol
 from aiida_insbench.workflows.reference import ReferenceWorkChain
 from aiida_insbench.workflows.sub_process import failure_of
+
+#: After the label of phonons at the ends of the errors of measured pressures.
+_ENDS = '__ends'
 
 
 class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
@@ -86,24 +90,30 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
         running = {}
         for name, potential in self.inputs.potentials.items():
             if name not in self.inputs.get('force_constants', {}):
-                running[f'phonons_{name}'] = self._submit_phonons(name, potential)
+                running |= self._submit_phonons(name, potential)
         for name, member, potential in members_of(self.inputs):
             if known_vibrations(self.inputs, name, member) is None:
-                key = member_key(name, member)
-                running[f'phonons_{key}'] = self._submit_phonons(key, potential)
+                running |= self._submit_phonons(member_key(name, member), potential)
         if 'dft' in self.inputs:
             dft = AttributeDict(self.exposed_inputs(ReferenceWorkChain, namespace='dft'))
             dft.metadata.call_link_label = 'dft'
             running['dft'] = self.submit(ReferenceWorkChain, **dft)
         return ToContext(**running)
 
-    def _submit_phonons(self, key: str, potential: Any) -> Any:
-        inputs = AttributeDict(self.exposed_inputs(PhononsWorkChain, namespace='phonons'))
-        inputs.phonons.potential = potential
-        inputs.phonons.structure = self.inputs.structure
-        inputs.phonons.pressures = self.inputs.pressures
-        inputs.metadata.call_link_label = f'phonons_{key}'
-        return self.submit(PhononsWorkChain, **inputs)
+    def _submit_phonons(self, key: str, potential: Any) -> dict[str, Any]:
+        """At the pressures; by themselves, so that those stay cached, at the ends of errors."""
+        lists = {f'phonons_{key}': self.inputs.pressures}
+        if 'error_pressures' in self.inputs:
+            lists[f'phonons_{key}{_ENDS}'] = self.inputs.error_pressures
+        running = {}
+        for label, pressures in lists.items():
+            inputs = AttributeDict(self.exposed_inputs(PhononsWorkChain, namespace='phonons'))
+            inputs.phonons.potential = potential
+            inputs.phonons.structure = self.inputs.structure
+            inputs.phonons.pressures = pressures
+            inputs.metadata.call_link_label = label
+            running[label] = self.submit(PhononsWorkChain, **inputs)
+        return running
 
     def inspect_phonons(self) -> ExitCode | None:
         """Collect force constants; pressures a potential does not reach count against it."""
@@ -142,8 +152,8 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
         """What a member lacks is told and leaves it out of a spread; it is nobody's failure."""
         found = known_vibrations(self.inputs, name, member)
         if found is None:
-            node = self.ctx[f'phonons_{member_key(name, member)}']
-            found = dict(node.outputs.force_constants) if 'force_constants' in node.outputs else {}
+            key = member_key(name, member)
+            node, found = self.ctx[f'phonons_{key}'], self._computed(key, 'force_constants')
             if not node.is_finished_ok:
                 self.report(f'Member {member} of {name}: {node.exit_message}')
         self.ctx.committees.setdefault(name, {})[member] = found
@@ -153,11 +163,16 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
         if name in self.inputs.get('force_constants', {}):
             given = dict(self.inputs.force_constants[name])
             return given, modes_behind(given), 'it is not among the force constants given.'
-        node = self.ctx[f'phonons_{name}']
-        outputs = node.outputs
-        found = dict(outputs.force_constants) if 'force_constants' in outputs else {}
-        modes = dict(outputs.modes) if 'modes' in outputs else {}
-        return found, modes, node.exit_message
+        message = self.ctx[f'phonons_{name}'].exit_message
+        return self._computed(name, 'force_constants'), self._computed(name, 'modes'), message
+
+    def _computed(self, key: str, output: str) -> dict[str, Any]:
+        """One output by pressure label, ends of errors among them."""
+        found: dict[str, Any] = {}
+        for label in (f'phonons_{key}', f'phonons_{key}{_ENDS}'):
+            outputs = self.ctx[label].outputs if label in self.ctx else {}
+            found |= dict(outputs[output]) if output in outputs else {}
+        return found
 
     # Spectra
 
@@ -167,7 +182,10 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
         for group in self._groups():
             simulated = {**self._competitors(group)}
             for name, by_member in self.ctx.committees.items():
-                simulated |= {member_key(name, one): by_member[one] for one in by_member}
+                simulated |= {
+                    member_key(name, one): self._of_group(group, by_member[one])
+                    for one in by_member
+                }
             for name, constants in simulated.items():
                 if constants:
                     key = f'spectra_{group.name}_{name}'
@@ -222,10 +240,23 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
 
     def _competitors(self, group: Group) -> dict[str, Any]:
         """Force constants by name; DFT competes where its mesh allows it."""
-        found = {name: one for name, one in self.ctx.force_constants.items() if one}
+        found = {
+            name: self._of_group(group, one)
+            for name, one in self.ctx.force_constants.items()
+            if one
+        }
         if self.ctx.reference and (group.name == DFT_GROUP or group.reference_competes):
             found[DFT] = self.ctx.reference
         return found
+
+    def _of_group(self, group: Group, constants: dict[str, Any]) -> dict[str, Any]:
+        """DFT's own spectra are at its pressures: nothing is compared at the ends of errors."""
+        return self._at_pressures(constants) if group.name == DFT_GROUP else constants
+
+    def _at_pressures(self, constants: dict[str, Any]) -> dict[str, Any]:
+        ends = self.inputs.error_pressures.get_list() if 'error_pressures' in self.inputs else []
+        labels = {pressure_label(end) for end in ends}
+        return {label: node for label, node in constants.items() if label not in labels}
 
     # Modes against DFT
 
@@ -237,9 +268,13 @@ class BenchmarkWorkChain(ScoringSteps, BenchmarkProtocol, WorkChain):
         """Follow modes across pressure, beside those of DFT where there are any."""
         inputs = AttributeDict(self.exposed_inputs(AnalyseBaseWorkChain, namespace='analyse'))
         inputs.analyse.phonons = {
-            name: one for name, one in self.ctx.force_constants.items() if one
+            name: self._at_pressures(one) for name, one in self.ctx.force_constants.items() if one
         }
-        members, committees = in_analysis(self.ctx.committees, inputs.analyse.phonons)
+        of_members = {
+            name: {member: self._at_pressures(one) for member, one in by_member.items()}
+            for name, by_member in self.ctx.committees.items()
+        }
+        members, committees = in_analysis(of_members, inputs.analyse.phonons)
         if members:
             inputs.analyse.phonons |= members
             settings = inputs.analyse.settings.get_dict()

@@ -48,6 +48,13 @@ def define_inputs(spec: Any) -> None:
         validator=validate_pressures,
         help='GPa, at which phonons are computed; measured pressures must lie between.',
     )
+    spec.input(
+        'error_pressures',
+        valid_type=List,
+        required=False,
+        validator=validate_pressures,
+        help='GPa, at which errors of measured pressures end: phonons for measured spectra alone.',
+    )
     spec.input_namespace(
         'measured',
         valid_type=SpectrumData,

@@ -196,6 +196,11 @@ def test_measured_spectrum_is_scored_within_its_pressure(against_measurement) ->
     assert len(row['file_hash']) == 64
     assert ranking['blind'][0]['name'] == 'good'
     assert 'run1' in ranking['dft']
+    # both ends of 1.0 ± 0.2 GPa are simulated, for the measured spectrum alone
+    spectra = results['spectrum']['good']
+    assert {'p_0800', 'p_1200'} < set(spectra['measured_1'])
+    assert set(spectra['supercell']) == {'p_0000', 'p_1000', 'p_2000'}
+    assert not score['profile']['narrowed']
 
 
 def test_cells_that_have_not_changed_are_not_computed_again(against_measurement) -> None:

@@ -80,8 +80,8 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         pressures : sequence of float
             In GPa; positive is compression. Those of measured spectra must lie between.
         measured : mapping from str to SpectrumData, optional
-            Targets. Where the pressure of one has an error, phonons at both ends of it are added to
-            `pressures`, unless `force_constants` are given: what lies between is interpolated.
+            Targets. Where the pressure of one has an error, phonons at both ends of it are computed
+            as well, unless `force_constants` are given: what lies between is interpolated.
         band_shifts : mapping from str to Dict, optional
             Measured shifts of bands (outputs of `insbench.import_band_shifts`), by name.
         reference : mapping from str to ForceConstantsData, optional
@@ -123,10 +123,10 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         job = job_inputs(job_code, threads)
         builder.potentials = dict(potentials)
         builder.structure = structure
-        asked = check_pressures(pressures)
-        if measured and not force_constants:
-            asked = check_pressures(with_ends_of_errors(asked, measured.values()))
-        builder.pressures = List(list(asked))
+        builder.pressures = List(list(check_pressures(pressures)))
+        ends = [] if force_constants else ends_of_errors(pressures, (measured or {}).values())
+        if ends:
+            builder.error_pressures = List(ends)
         for name, values in (
             ('measured', measured),
             ('band_shifts', band_shifts),
@@ -159,19 +159,17 @@ class BenchmarkProtocol(CampaignProtocolMixin):
         return builder
 
 
-def with_ends_of_errors(
-    pressures: Sequence[float], measured: Iterable[SpectrumData]
-) -> list[float]:
-    """Pressures (GPa), and those at which the errors of measured spectra between them end."""
-    found = pressure_labels(pressures)
+def ends_of_errors(pressures: Sequence[float], measured: Iterable[SpectrumData]) -> list[float]:
+    """Pressures (GPa) at which errors of measured spectra end, but for those asked for anyway."""
+    known, found = pressure_labels(pressures), {}
     for node in measured:
         conditions = conditions_of(node)
         error = conditions.pressure_error
         # one beyond the pressures asked for is refused by the inputs' validator
         if error > 0 and min(pressures) <= conditions.pressure <= max(pressures):
             for end in (conditions.pressure - error, conditions.pressure + error):
-                found.setdefault(pressure_label(end), end)
-    return sorted(found.values())
+                found[pressure_label(end)] = end
+    return sorted(end for label, end in found.items() if label not in known)
 
 
 def _plain(nested: Any) -> Any:
