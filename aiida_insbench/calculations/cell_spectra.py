@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from aiida_insbench.data.spectrum import SpectrumData
@@ -47,7 +47,7 @@ class CellSpectra:
     own: OverPressure
     reference: OverPressure
     members: tuple[OverPressure, ...]
-    fitted: tuple[dict[str, Any], ...] = field(default=())
+    fitted: tuple[dict[str, Any], ...] = ()
 
 
 def cell_spectra(

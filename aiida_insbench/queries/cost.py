@@ -150,7 +150,7 @@ def _jobs(pks: list[int]) -> list[_Job]:
     query = QueryBuilder().append(CalcJobNode, filters=these(pks), project=list(_OF_JOBS))
     found = query.all()
     names = [row[0] for row in found]
-    seconds, stages = _seconds(names), _stages(names)
+    seconds, stages = seconds_of(names), _stages(names)
     jobs = []
     for pk, process_type, resources, threads, polled, cached_from in found:
         program, stage = _program(process_type or '')
@@ -177,7 +177,7 @@ def _program(process_type: str) -> tuple[str, str]:
     return name.rpartition('.')[2] or 'unknown', ''
 
 
-def _seconds(pks: list[int]) -> dict[int, float]:
+def seconds_of(pks: list[int]) -> dict[int, float]:
     """Wall times that jobs put out themselves: pw.x's own, and those of ``insbench-job``."""
     query = QueryBuilder()
     query.append(CalcJobNode, filters=these(pks), tag='job', project='id')

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from aiida.orm import CalcJobNode, Dict, QueryBuilder, WorkChainNode
+from aiida.orm import CalcJobNode, QueryBuilder, WorkChainNode
 
 from aiida_insbench.queries import force_constants_of, latest, pw_calculations_behind
-from aiida_insbench.queries.graph import called, labelled, these
+from aiida_insbench.queries.cost import seconds_of
+from aiida_insbench.queries.graph import called, these
 from aiida_insbench.report.analysed_modes import analysed_modes
 from aiida_insbench.report.mode_view import mode_view, too_large
 from aiida_insbench.science.campaign.names import in_order, leader_of
@@ -244,14 +245,6 @@ def _pw_runs(pks: set[int]) -> list[tuple[int | None, str | None, float]]:
     In two queries: to ask each job for its outputs takes seconds in a profile of 50,000 nodes.
     """
     chosen = {**these(pks), 'attributes.process_label': 'PwCalculation'}
-    wall = QueryBuilder().append(CalcJobNode, filters=chosen, tag='pw', project='id')
-    wall.append(
-        Dict,
-        with_incoming='pw',
-        edge_filters=labelled('output_parameters'),
-        project='attributes.wall_time_seconds',
-    )
-    seconds = {pk: float(value or 0.0) for pk, value in wall.all()}
     runs = QueryBuilder().append(
         CalcJobNode,
         filters=chosen,
@@ -262,9 +255,11 @@ def _pw_runs(pks: set[int]) -> list[tuple[int | None, str | None, float]]:
             'attributes.resources',
         ],
     )
+    found = runs.all()
+    seconds = seconds_of([pk for pk, *_ in found])
     return [
         (status, source, seconds.get(pk, 0.0) * (asked or {}).get('num_mpiprocs_per_machine', 1))
-        for pk, status, source, asked in runs.all()
+        for pk, status, source, asked in found
     ]
 
 
